@@ -1,0 +1,1 @@
+"""sockrun plays declarative socket scenarios."""

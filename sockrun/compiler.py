@@ -1,0 +1,230 @@
+"""From the model to the program: every role's steps become instructions, and everything that is known, bytes.
+
+Lives here: what belongs to a role or the scenario as a whole. Must not live here: the kinds of step
+(`steps.py`), and what roles have to do with each other (`checks.py`), apart from what the program needs:
+whose turn it is, and what a role's start waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sockrun.commands import Await, Command, Fact, Tell
+from sockrun.context import Context
+from sockrun.framing import compile_framing
+from sockrun.model import Named, Role, Scenario, Step
+from sockrun.payloads import compile_payload
+from sockrun.program import (
+    Block,
+    Do,
+    FileProgram,
+    Instruction,
+    Place,
+    Program,
+    Repeat,
+    RoleProgram,
+    barriers_in,
+)
+from sockrun.scalars import converted, to_port, to_text
+from sockrun.source import Node, Span
+from sockrun.steps import compile_step, compile_steps
+from sockrun.values import Operand, Value
+from sockrun.workshop import Workshop
+
+
+@dataclass(frozen=True)
+class CompiledRole:
+    """A role's program, beside what it was made of. `complete`: no step that may matter was left out."""
+
+    role: Role
+    program: RoleProgram
+    context: Context
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """A scenario's program, beside what the checks need to know."""
+
+    scenario: Scenario
+    program: Program
+    roles: Mapping[str, CompiledRole]
+    context: Context
+    complete: bool
+
+
+def compile_scenario(
+    scenario: Scenario, context: Context, identity: str, scale: float = 1.0, timeout: float | None = None
+) -> Compilation:
+    """Compile all roles. `scale` multiplies timeouts; `timeout` (seconds) stands for the scenario's own.
+
+    Problems go to `context.problems`.
+    """
+    compiled = {name: _compile_role(role, scenario, context, scale) for name, role in scenario.roles.items()}
+    started = {name: _with_start(one, scenario, compiled, context) for name, one in compiled.items()}
+    files = tuple(_files(scenario, context))
+    program = Program(
+        id=identity,
+        name=scenario.name,
+        description=scenario.description,
+        tags=scenario.tags,
+        source=scenario.span.source,
+        span=scenario.span,
+        roles={name: one.program for name, one in started.items()},
+        timeout=(scenario.timeout if timeout is None else timeout) * scale,
+        requires=scenario.requires,
+        expect_failure=scenario.expect_failure,
+        constants=context.constants,
+        ports=tuple(scenario.ports),
+        files=files,
+    )
+    complete = scenario.complete and all(one.complete for one in started.values())
+    return Compilation(scenario, program, started, context, complete)
+
+
+def commands_in(block: Block) -> Iterator[tuple[Place, Command]]:
+    """Every command that is made once, in a block and the blocks inside it, with the step it belongs to."""
+    for instruction in block:
+        if isinstance(instruction, Do):
+            yield from ((instruction.place, command) for command in instruction.commands)
+        elif isinstance(instruction, Repeat):
+            yield from commands_in(instruction.body)
+
+
+# --- roles -------------------------------------------------------------------------------------
+
+
+def _compile_role(role: Role, scenario: Scenario, shared: Context, scale: float) -> CompiledRole:
+    context = replace(shared, references=[], binds={})
+    shop = _workshop(role, scenario, context, scale)
+    sequences = _sequences(scenario, shop)
+    program = RoleProgram(
+        name=role.name,
+        span=role.span,
+        protocol=role.protocol,
+        side=role.side,
+        sequences=sequences,
+        datagram=role.datagram,
+        host=_text(role.host, context),
+        port=_port(role.port, context),
+        path=_text(role.path, context),
+        to=None if role.to is None else role.to.name,
+        local_host=_text(role.local_host, context),
+        local_port=_port(role.local_port, context),
+        socket=role.socket,
+        connections=role.connections,
+        per_sender=role.protocol == "udp" and "connections" in role.keys,
+        instances=role.instances,
+        hold=role.hold,
+        listen=role.listen,
+        allow_unread=role.allow_unread,
+        retry_for=role.retry_for,
+        timeout=role.timeout * scale,
+        barriers=frozenset().union(*map(barriers_in, sequences)),
+    )
+    return CompiledRole(role, program, context, not shop.gaps)
+
+
+def _workshop(role: Role, scenario: Scenario, context: Context, scale: float) -> Workshop:
+    own = [step for sequence in role.sequences for step in sequence]
+    turns = [turn.step for turn in scenario.turns if turn.role.name == role.name]
+    return Workshop(
+        role=role,
+        roles=scenario.roles,
+        context=context,
+        framing=None if role.framing is None or role.datagram else compile_framing(role.framing, context),
+        scale=scale,
+        keeps=any(map(_mentions_received, (*own, *turns))),
+    )
+
+
+def _sequences(scenario: Scenario, shop: Workshop) -> tuple[Block, ...]:
+    turns = [(k, turn.step) for k, turn in enumerate(scenario.turns) if turn.role.name == shop.role.name]
+    if turns:
+        return (tuple(_in_turn(turns, scenario, shop)),)
+    return tuple(compile_steps(sequence, shop) for sequence in shop.role.sequences)
+
+
+def _in_turn(turns: list[tuple[int, Step]], scenario: Scenario, shop: Workshop) -> Iterator[Instruction]:
+    """The steps that the scenario gives to one role, each behind the one before, whoever does that."""
+    order = [turn.role.name for turn in scenario.turns]
+    for k, step in turns:
+        block = compile_step(step, str(k + 1), shop)
+        place = block[0].place if block else Place(str(k + 1), step.word, step.span)
+        if k > 0 and order[k - 1] != shop.role.name:
+            yield Do(place, (Await((Fact("turn", str(k)),)),))
+        yield from block
+        if k + 1 < len(order) and order[k + 1] != shop.role.name:
+            yield Do(place, (Tell((Fact("turn", str(k + 1)),)),))
+
+
+def _mentions_received(step: Step) -> bool:
+    """Whether the bytes that the role's last `expect` took are asked for, so that they have to be kept."""
+    nodes = [*step.options.values(), *([step.argument] if step.argument else [])]
+    return any(map(_node_mentions_received, nodes)) or any(map(_mentions_received, step.body))
+
+
+def _node_mentions_received(node: Node) -> bool:
+    if isinstance(node.value, str):
+        return "received" in node.value
+    return any(map(_node_mentions_received, node.items or node.mapping.values()))
+
+
+def _text(node: Node | None, context: Context) -> Operand | None:
+    return None if node is None else converted(node, context, _as_text)
+
+
+def _as_text(value: Value) -> Value:
+    return to_text(value).encode()
+
+
+def _port(node: Node | None, context: Context) -> Operand | None:
+    return None if node is None else converted(node, context, to_port)
+
+
+# --- the start ---------------------------------------------------------------------------------
+
+
+def _with_start(
+    one: CompiledRole, scenario: Scenario, compiled: Mapping[str, CompiledRole], context: Context
+) -> CompiledRole:
+    """What `start: {after: NAME}` waits for depends on what NAME is: a role, a process, or a signal."""
+    if not one.role.start:
+        return one
+    given = signals_given(compiled)
+    facts = [_fact(named, scenario, given) for named in one.role.start]
+    known = tuple(fact for fact in facts if fact is not None)
+    return replace(one, program=replace(one.program, start_after=known))
+
+
+def signals_given(compiled: Mapping[str, CompiledRole]) -> dict[str, Span]:
+    """Every signal that some step gives, and where."""
+    return {
+        fact.name: place.span
+        for one in compiled.values()
+        for block in one.program.sequences
+        for place, command in commands_in(block)
+        if isinstance(command, Tell)
+        for fact in command.facts
+        if fact.kind == "signal"
+    }
+
+
+def _fact(named: Named, scenario: Scenario, given: Mapping[str, Span]) -> Fact | None:
+    if named.name in scenario.processes:
+        return Fact("ready", named.name)
+    if named.name in scenario.names:
+        return Fact("ended", named.name)
+    return Fact("signal", named.name) if named.name in given else None  # the checks report what is unknown
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def _files(scenario: Scenario, context: Context) -> Iterator[FileProgram]:
+    for file in scenario.files:
+        name = context.text(file.name)
+        content = compile_payload(file.content, context.for_messages(True))
+        if name is not None and content is not None:
+            yield FileProgram(name, content, file.name.span, file.mode)

@@ -1,0 +1,61 @@
+"""What compiling a piece of one role needs, and what it collects on the way.
+
+Payloads, matchers and framings are compiled with a `Context`: it knows the constants (vars, matrix, secrets),
+where files of the pack lie, and whether the piece is for an unframed stream or for whole messages. It
+collects problems, the names that expressions refer to, and the names that matchers bind, which the
+compiler checks against each other once the whole scenario has been read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sockrun.diagnostics import Problems
+from sockrun.expressions import Expression, Reference, Template, compile_expression, compile_template
+from sockrun.source import Node, Span
+from sockrun.values import ExpressionError, Value
+
+
+@dataclass
+class Context:
+    """`message` is true for datagrams and framed streams; `secret` bytes are never shown."""
+
+    problems: Problems
+    constants: Mapping[str, Value]
+    pack: Path
+    message: bool = False
+    references: list[tuple[Reference, Span]] = field(default_factory=list)
+    binds: dict[str, Span] = field(default_factory=dict)
+
+    def for_messages(self, message: bool) -> Context:
+        """The same collection, for pieces that see whole messages (or an unframed stream)."""
+        return self if self.message == message else replace(self, message=message)
+
+    def text(self, node: Node) -> Template | None:
+        """Text of the file with `${...}` in it; None, with the problem reported, where it cannot be."""
+        try:
+            template = compile_template(str(node.value), self.constants)
+        except ExpressionError as error:
+            self.problems.error("expression", error.message, node.span)
+            return None
+        self._refer(template.references, node)
+        return template
+
+    def expression(self, node: Node) -> Expression | None:
+        """An expression standing without `${}`: the argument of `check` and `when`."""
+        try:
+            expression = compile_expression(str(node.value), self.constants)
+        except ExpressionError as error:
+            self.problems.error("expression", error.message, node.span)
+            return None
+        self._refer(expression.references, node)
+        return expression
+
+    def bind(self, name: str, node: Node) -> None:
+        """A matcher or a step gives `name` a value."""
+        self.binds.setdefault(name, node.span)
+
+    def _refer(self, references: tuple[Reference, ...], node: Node) -> None:
+        self.references.extend((reference, node.span) for reference in references)

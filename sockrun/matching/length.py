@@ -1,0 +1,147 @@
+"""`length`: bytes of which only the number is known, and perhaps the SHA-256.
+
+Lives here: the one form by which gigabytes are checked. Few bytes are waited for and kept; many are counted
+and hashed as they come, and forgotten, so that memory stays flat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from sockrun.commands import Match, Matcher, Mismatch, Reader
+from sockrun.contents import MESSAGE_LIMIT
+from sockrun.context import Context
+from sockrun.deferred import Deferred, as_text, combine, now, text, whole_number
+from sockrun.hexdump import size_text
+from sockrun.matching.expectation import KEPT, Expectation, Request, expectation, mismatch, needs_message
+from sockrun.source import Node
+from sockrun.values import ExpressionError
+
+
+class Limits(NamedTuple):
+    """Both in bytes; `most` is None for 'any more'."""
+
+    least: int
+    most: int | None
+
+    def __str__(self) -> str:
+        if self.most is None:
+            return f"at least {size_text(self.least)}"
+        if self.least == self.most:
+            return size_text(self.least)
+        return f"{self.least} to {size_text(self.most)}"
+
+
+@dataclass(frozen=True)
+class Length:
+    """So many bytes, with that SHA-256 (FIPS 180-4) where one is given.
+
+    On a stream `limits` are one number. Over 64 KiB (`keep`: 16 MiB) are not kept: `Match.data` is empty then.
+    """
+
+    limits: Limits
+    digest: str | None = None
+    keep: bool = False
+
+    @property
+    def summary(self) -> str:
+        return str(self.limits)
+
+    def reader(self) -> Reader:
+        size = self.limits.least
+        return self if size <= (MESSAGE_LIMIT if self.keep else KEPT) else _LengthReader(size, self.digest)
+
+    def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
+        size = self.limits.least
+        if len(buffer) < size:
+            return None
+        verdict = self._digested(bytes(buffer[:size]))
+        if isinstance(verdict, Match):
+            del buffer[:size]
+        return verdict
+
+    def judge(self, message: bytes) -> Match | Mismatch:
+        least, most = self.limits
+        size = len(message)
+        if size >= least and (most is None or size <= most):
+            return self._digested(message)
+        reason = f"is {size_text(size)} long, not {self.limits}"
+        return mismatch(reason, message, size if size < least else most)
+
+    def _digested(self, data: bytes) -> Match | Mismatch:
+        if self.digest is None:
+            return Match(data)
+        import hashlib  # start-up
+
+        return _compared(self.digest, hashlib.sha256(data).hexdigest(), Match(data), data)
+
+
+class _LengthReader:
+    """Takes what comes, up to `size` bytes, and keeps none of it."""
+
+    def __init__(self, size: int, digest: str | None) -> None:
+        import hashlib  # start-up
+
+        self._left = size
+        self._digest = digest
+        self._hash = None if digest is None else hashlib.sha256()
+
+    def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
+        if len(buffer) <= self._left:
+            self._left -= len(buffer)
+            if self._hash is not None:
+                self._hash.update(buffer)
+            buffer.clear()
+        else:
+            if self._hash is not None:
+                self._hash.update(buffer[: self._left])
+            del buffer[: self._left]
+            self._left = 0
+        return None if self._left else self._verdict()
+
+    def _verdict(self) -> Match | Mismatch:
+        if self._hash is None or self._digest is None:
+            return Match(b"")
+        return _compared(self._digest, self._hash.hexdigest(), Match(b""), b"")
+
+
+def _compared(wanted: str, found: str, match: Match, received: bytes) -> Match | Mismatch:
+    return match if found == wanted else mismatch(f"has the SHA-256 {found}, not {wanted}", received)
+
+
+def length(request: Request) -> Expectation | None:
+    context, inner, digest = request.context, request.entry("length"), request.node.get("sha256")
+    if isinstance(inner.value, dict) and needs_message("length: {min, max}", request):
+        return None
+    least, most = _limits(inner, context)
+    hexadecimal = now(None) if digest is None else combine(context, digest, _digest, text(digest, context))
+    make = partial(_length, request.keep)
+    matcher = combine(context, inner, make, least, most, hexadecimal)
+    known = matcher.value.summary if matcher is not None and matcher.value is not None else None
+    return expectation(known or f"{inner.value} bytes", matcher)
+
+
+def _limits(node: Node, context: Context) -> tuple[Deferred[int] | None, Deferred[int | None] | None]:
+    if not isinstance(node.value, dict):
+        exact = whole_number(node, context, lowest=0)
+        return exact, exact
+    least, most = node.get("min"), node.get("max")
+    return (
+        now(0) if least is None else whole_number(least, context, lowest=0),
+        now(None) if most is None else whole_number(most, context, lowest=0),
+    )
+
+
+def _length(keep: bool, least: int, most: int | None, digest: str | None) -> Matcher:
+    if most is not None and most < least:
+        raise ExpressionError(f"no length is at least {least} and at most {most}")
+    return Length(Limits(least, most), digest, keep)
+
+
+def _digest(written: bytes) -> str:
+    digits = as_text(written).lower()
+    if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
+        raise ExpressionError(f"{digits!r} is no SHA-256: it has 64 hexadecimal digits")
+    return digits

@@ -1,0 +1,173 @@
+"""`struct` with `fields`: numbers and bytes in a fixed layout, each with a name.
+
+Lives here: layouts of Python's struct module as matchers. A struct with `values` is a payload, so a literal.
+
+Fields are compared as values, in their order, each as soon as its bytes are there. What is wanted goes
+through the layout first: so `"ab"` is wanted as four bytes in `4s` and 0.1 as exact as an `f` can be, and
+what does not fit a field is an error of the file.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sockrun.commands import Match, Matcher, Mismatch
+from sockrun.context import Context
+from sockrun.deferred import Deferred, combine, gather, now, scalar, word
+from sockrun.hexdump import brief, size_text
+from sockrun.matching.expectation import (
+    KEPT,
+    Buffer,
+    Expectation,
+    Request,
+    bind,
+    expectation,
+    mismatch,
+)
+from sockrun.matching.literals import literal
+from sockrun.packing import layout_of
+from sockrun.source import Node
+from sockrun.values import ExpressionError, Value
+
+_ITEM = re.compile(r"(\d*)([a-zA-Z?])")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One value of a layout: `item` is its own layout, `end` the byte behind it."""
+
+    name: str
+    item: struct.Struct
+    end: int
+
+    def read(self, data: Buffer) -> Value:
+        value: Value = self.item.unpack_from(data, self.end - self.item.size)[0]
+        return value
+
+    def fitted(self, wanted: Value) -> Value:
+        """The value as this field would hold it. Raises: ExpressionError."""
+        try:
+            value: Value = self.item.unpack(self.item.pack(wanted))[0]
+        except (struct.error, OverflowError) as error:
+            raise ExpressionError(f"{_written(wanted)} does not fit the field {self.name}: {error}") from None
+        if isinstance(wanted, bytes) and len(wanted) > self.item.size:
+            raise ExpressionError(f"{_written(wanted)} is too long for the field {self.name}")
+        return value
+
+
+class Structure:
+    """`wanted` has a value for each field, None for any. A match sets a variable for each field."""
+
+    def __init__(
+        self, size: int, fields: Sequence[Field], wanted: Sequence[Value | None], summary: str
+    ) -> None:
+        """Raises: ExpressionError, for a value that does not fit its field."""
+        self.summary = summary
+        self._size = size
+        self._fields = fields
+        self._wanted = [
+            (field, field.fitted(value))
+            for field, value in zip(fields, wanted, strict=True)
+            if value is not None
+        ]
+
+    def reader(self) -> Structure:
+        return self
+
+    def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
+        wrong = self._difference(buffer)
+        if wrong is not None or len(buffer) < self._size:
+            return wrong
+        data = bytes(buffer[: self._size])
+        del buffer[: self._size]
+        return self._match(data)
+
+    def judge(self, message: bytes) -> Match | Mismatch:
+        if len(message) != self._size:
+            reason = f"is {size_text(len(message))} long, not {size_text(self._size)}"
+            return mismatch(reason, message, min(len(message), self._size))
+        return self._difference(message) or self._match(message)
+
+    def _difference(self, data: Buffer) -> Mismatch | None:
+        for field, wanted in self._wanted:
+            if len(data) < field.end:
+                return None
+            value = field.read(data)
+            if value != wanted:
+                reason = f"field {field.name} is {_written(value)}, not {_written(wanted)}"
+                return mismatch(reason, data, field.end - field.item.size)
+        return None
+
+    def _match(self, data: bytes) -> Match:
+        return Match(data, {field.name: field.read(data) for field in self._fields})
+
+
+def _written(value: Value) -> str:
+    return brief(value) if isinstance(value, bytes) else str(value)
+
+
+# --- compiling ---------------------------------------------------------------------------------
+
+
+def structure(request: Request) -> Expectation | None:
+    context, inner, named = request.context, request.entry("struct"), request.node.get("fields")
+    if named is None:
+        return literal(request)
+    names = tuple(named.mapping)
+    layout = combine(context, inner, layout_of, word(inner, context))
+    fields = combine(context, named, partial(_fields, names), layout)
+    wanted = gather(context, named, [_wanted(node, context) for node in named.mapping.values()])
+    if not bind(names, named, context):
+        return None
+    summary = f"struct {inner.value}"
+    return expectation(
+        summary, combine(context, named, partial(_structure, summary), layout, fields, wanted), names
+    )
+
+
+def _structure(
+    summary: str, layout: struct.Struct, fields: Sequence[Field], wanted: Sequence[Value | None]
+) -> Matcher:
+    return Structure(layout.size, fields, wanted, summary)
+
+
+def _wanted(node: Node, context: Context) -> Deferred[Value | None] | None:
+    return now(None) if node.value == "any" else scalar(node, context)
+
+
+def _fields(names: Sequence[str], layout: struct.Struct) -> Sequence[Field]:
+    """Raises: ExpressionError, where the names are not as many as the layout has values."""
+    if layout.size > KEPT:
+        raise ExpressionError(
+            f"a struct with fields has {size_text(KEPT)} at most, and this has {layout.size:,}"
+        )
+    count = len(layout.unpack(bytes(layout.size)))
+    if count != len(names):
+        raise ExpressionError(
+            f"{layout.format!r} has {_counted(count, 'value')}, but here are {_counted(len(names), 'name')}"
+        )
+    return [Field(name, item, end) for name, (item, end) in zip(names, _items(layout.format), strict=True)]
+
+
+def _items(format_: str) -> list[tuple[struct.Struct, int]]:
+    """The layout of each value, and the byte behind it (native layouts have gaps between them)."""
+    order = format_[0] if format_[0] in "@=<>!" else "@"
+    found = []
+    before = order
+    for count, code in _ITEM.findall(format_):
+        single = code in "spx"
+        for item in [count + code] if single else [code] * int(count or 1):
+            before += item
+            if code != "x":
+                found.append((struct.Struct(order + item), struct.calcsize(before)))
+        if count == "0" and not single:
+            before += "0" + code
+    return found
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

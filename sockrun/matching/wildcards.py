@@ -1,0 +1,231 @@
+"""Bytes of which some do not matter: `hex` with `??`, `?`, `{12}` and `*` in it.
+
+Lives here: hexadecimal text with wildcards. Without one it is a literal like every other payload.
+
+A run of bytes with holes is a `Shape`: two whole numbers, the bytes wanted and the mask of the bits that
+matter, so that one XOR compares all of it and the highest bit set is the first difference. A `*` stands
+between two shapes: on a stream it ends at the first occurrence of the shape behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sockrun.commands import Match, Matcher, Mismatch, Reader
+from sockrun.contents import MESSAGE_LIMIT
+from sockrun.deferred import as_text, combine, text
+from sockrun.hexdump import size_text
+from sockrun.matching.expectation import (
+    KEPT,
+    Buffer,
+    Expectation,
+    Request,
+    byte_differs,
+    expectation,
+    mismatch,
+    not_empty,
+)
+from sockrun.matching.literals import Literal, literal
+from sockrun.values import ExpressionError
+
+_WILD = re.compile(r"\?|\*|(?<!\$)\{\s*\d+\s*\}")
+_TOKEN = re.compile(r"(?P<byte>[0-9A-Fa-f?]{2})|\{(?P<count>\d{1,9})\}|(?P<any>\*)|(?P<wrong>.)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`size` bytes; `mask` has the bits that matter, `wanted` what they are."""
+
+    wanted: int
+    mask: int
+    size: int
+
+    def difference(self, data: Buffer, at: int = 0) -> int | None:
+        """The first byte of `data`, counted from `at`, that differs; bytes that are missing differ not."""
+        part = data[at : at + self.size]
+        missing = 8 * (self.size - len(part))
+        bits = (int.from_bytes(part, "big") ^ self.wanted >> missing) & self.mask >> missing
+        return len(part) - (bits.bit_length() + 7) // 8 if bits else None
+
+    def shown(self, at: int) -> str:
+        """A byte of it as in the file: '08', '?8'."""
+        shift = 8 * (self.size - 1 - at)
+        digits, mask = f"{self.wanted >> shift & 0xFF:02x}", f"{self.mask >> shift & 0xFF:02x}"
+        return "".join("?" if bits == "0" else digit for digit, bits in zip(digits, mask, strict=True))
+
+    @cached_property
+    def pattern(self) -> re.Pattern[bytes]:
+        """What finds it among other bytes."""
+        pairs = zip(self.wanted.to_bytes(self.size, "big"), self.mask.to_bytes(self.size, "big"), strict=True)
+        return re.compile(b"".join(_byte_pattern(wanted, mask) for wanted, mask in pairs), re.DOTALL)
+
+
+def _byte_pattern(wanted: int, mask: int) -> bytes:
+    if mask == 0:
+        return b"."
+    if mask == 0xFF:
+        return re.escape(bytes([wanted]))
+    fitting = (byte for byte in range(256) if byte & mask == wanted)
+    return b"[" + b"".join(b"\\x%02x" % byte for byte in fitting) + b"]"
+
+
+class Masked:
+    """One shape: as many bytes as it has."""
+
+    def __init__(self, shape: Shape, summary: str) -> None:
+        self._shape = shape
+        self.summary = summary
+
+    def reader(self) -> Masked:
+        return self
+
+    def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
+        offset = self._shape.difference(buffer)
+        if offset is not None:
+            return _differs(self._shape, offset, buffer, offset)
+        if len(buffer) < self._shape.size:
+            return None
+        data = bytes(buffer[: self._shape.size])
+        del buffer[: self._shape.size]
+        return Match(data)
+
+    def judge(self, message: bytes) -> Match | Mismatch:
+        offset = self._shape.difference(message)
+        if len(message) != self._shape.size:
+            reason = f"is {size_text(len(message))} long, not {size_text(self._shape.size)}"
+            return mismatch(
+                reason, message, min(len(message), self._shape.size) if offset is None else offset
+            )
+        return Match(message) if offset is None else _differs(self._shape, offset, message, offset)
+
+
+class Starred:
+    """Shapes with any number of bytes between each two; the first and the last may be empty."""
+
+    def __init__(self, shapes: Sequence[Shape], summary: str) -> None:
+        self.shapes = shapes
+        self.summary = summary
+
+    def reader(self) -> Reader:
+        return _StarredReader(self)
+
+    def judge(self, message: bytes) -> Match | Mismatch:
+        first, *middle, last = self.shapes
+        offset = first.difference(message)
+        if offset is not None:
+            return _differs(first, offset, message, offset)
+        at = first.size
+        for shape in middle:
+            found = shape.pattern.search(message, at)
+            if found is None:
+                return self.missing(message, at)
+            at = found.end()
+        if len(message) - last.size < at:
+            return mismatch(f"ends before all of {self.summary} is there", message, len(message))
+        offset = last.difference(message, len(message) - last.size)
+        if offset is not None:
+            return _differs(last, offset, message, len(message) - last.size + offset)
+        return Match(message)
+
+    def missing(self, received: Buffer, at: int) -> Mismatch:
+        return mismatch(f"has not all of {self.summary} in it", received, at)
+
+
+class _StarredReader:
+    """Remembers how many shapes were found, where the last one ends, and up to where the next is not."""
+
+    def __init__(self, matcher: Starred) -> None:
+        self._matcher = matcher
+        self._found = 0
+        self._searched = 0
+
+    def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
+        shapes = self._matcher.shapes
+        if self._found == 0:
+            offset = shapes[0].difference(buffer)
+            if offset is not None:
+                return _differs(shapes[0], offset, buffer, offset)
+            if len(buffer) < shapes[0].size:
+                return None
+            self._found, self._searched = 1, shapes[0].size
+        return self._search(buffer)
+
+    def _search(self, buffer: bytearray) -> Match | Mismatch | None:
+        for shape in self._matcher.shapes[self._found :]:
+            found = shape.pattern.search(buffer, self._searched, MESSAGE_LIMIT)
+            if found is None:
+                if len(buffer) >= MESSAGE_LIMIT:
+                    return self._matcher.missing(buffer, self._searched)
+                self._searched = max(self._searched, len(buffer) - shape.size + 1)
+                return None
+            self._found += 1
+            self._searched = found.end()
+        data = bytes(buffer[: self._searched])
+        del buffer[: self._searched]
+        return Match(data)
+
+
+def hexadecimal(request: Request) -> Expectation | None:
+    inner = request.entry("hex")
+    if not isinstance(inner.value, str) or not _WILD.search(inner.value):
+        return literal(request)
+    message = request.context.message
+    digits = text(inner, request.context)
+    matcher = combine(request.context, inner, lambda data: compile_hex(as_text(data), message), digits)
+    return expectation(f"hex {' '.join(inner.value.split())}", matcher)
+
+
+def compile_hex(digits: str, message: bool = True) -> Matcher:
+    """The matcher of hexadecimal text with wildcards. Raises: ExpressionError."""
+    shapes = [_shape(part) for part in _tokens(digits)]
+    summary = f"hex {' '.join(digits.split())}"
+    if len(shapes) == 1:
+        return _one_shape(shapes[0], summary, message)
+    if any(not shape.size for shape in shapes[1:-1]):
+        raise ExpressionError("two '*' with nothing between them are one")
+    if not message and not shapes[-1].size:
+        raise ExpressionError("a '*' at the end has no end on an unframed stream: write what follows it")
+    return Starred(shapes, summary)
+
+
+def _one_shape(shape: Shape, summary: str, message: bool) -> Matcher:
+    if shape.mask != (1 << 8 * shape.size) - 1:
+        return Masked(shape, summary)
+    wanted = shape.wanted.to_bytes(shape.size, "big")
+    return Literal(wanted if message else not_empty(wanted))
+
+
+def _tokens(digits: str) -> list[list[str]]:
+    """The bytes between the stars: 'de', '??', '?8'."""
+    parts: list[list[str]] = [[]]
+    for token in _TOKEN.finditer(re.sub(r"[\s:]+", "", digits)):
+        if token["wrong"]:
+            raise ExpressionError(_complaint(token["wrong"]))
+        if token["any"]:
+            parts.append([])
+            continue
+        count = int(token["count"] or 1)
+        if len(parts[-1]) + count > KEPT:
+            raise ExpressionError(f"at most {size_text(KEPT)} can stand here: use 'length' for more")
+        parts[-1].extend([token["byte"] or "??"] * count)
+    return parts
+
+
+def _complaint(wrong: str) -> str:
+    if wrong in "0123456789abcdefABCDEF?":
+        return f"{wrong!r} is half a byte: every byte needs two digits, and '??' is any byte"
+    return f"{wrong!r} is neither a hexadecimal digit nor one of the wildcards ??, ?, {{12}} and *"
+
+
+def _shape(parts: Sequence[str]) -> Shape:
+    digits = "".join(parts)
+    wanted = int(digits.replace("?", "0") or "0", 16)
+    mask = int(re.sub("[^?]", "f", digits).replace("?", "0") or "0", 16)
+    return Shape(wanted, mask, len(parts))
+
+
+def _differs(shape: Shape, offset: int, received: Buffer, at: int) -> Mismatch:
+    return mismatch(byte_differs(at, received[at], shape.shown(offset)), received, at)

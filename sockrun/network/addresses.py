@@ -1,0 +1,144 @@
+"""Addresses between their three shapes: `commands.Address`, what the system takes, and a bound socket.
+
+A unix path that begins with `@` stands for the abstract name space of Linux (unix(7)). Host names are
+resolved only where they are no numeric address, since getaddrinfo(3) is slow to load and to call.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Any
+
+from sockrun.commands import Address
+from sockrun.diagnostics import EnvironmentRefused
+from sockrun.network.interface import Endpoint
+
+SYSTEM_BACKLOG = 4096  # the kernel caps it by net.core.somaxconn (listen(2))
+
+
+def resolve(address: Address) -> tuple[socket.AddressFamily, Address]:
+    """The family and numeric address of a host. Raises: EnvironmentRefused for a name nobody knows."""
+    if address.path:
+        return socket.AF_UNIX, address
+    host = address.host
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host.partition("%")[0])
+        except (OSError, ValueError):
+            continue
+        return family, address
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise EnvironmentRefused(f"the host {host!r} cannot be resolved: {_reason(error)}") from None
+    family = found[0][0]
+    return family, Address(str(found[0][4][0]), address.port)
+
+
+def to_system(address: Address) -> Any:
+    """The form that bind(2), connect(2) and sendto(2) take."""
+    if not address.path:
+        return (address.host, address.port)
+    return "\0" + address.host[1:] if address.host.startswith("@") else address.host
+
+
+def from_system(sock: socket.socket, raw: Any) -> Address | None:
+    """What getsockname(2), accept(2) and recvfrom(2) give; None for an unnamed unix socket."""
+    if sock.family != socket.AF_UNIX:
+        return Address(raw[0], raw[1])
+    if not raw:
+        return None
+    if isinstance(raw, bytes):
+        raw = "@" + os.fsdecode(raw[1:]) if raw[0] == 0 else os.fsdecode(raw)
+    return Address(raw, 0, True)
+
+
+def make_socket(endpoint: Endpoint, family: socket.AddressFamily) -> socket.socket:
+    """A non-blocking socket of that kind, its options set. Raises: EnvironmentRefused."""
+    kind = socket.SOCK_DGRAM if endpoint.datagram else socket.SOCK_STREAM
+    try:
+        sock = socket.socket(family, kind)
+    except OSError as error:
+        raise EnvironmentRefused(_no_socket(error, family)) from None
+    try:
+        sock.setblocking(False)
+        set_options(sock, endpoint)
+    except OSError as error:
+        sock.close()
+        raise EnvironmentRefused(f"a socket option was refused: {_reason(error)}") from None
+    return sock
+
+
+def set_options(sock: socket.socket, endpoint: Endpoint) -> None:
+    """The role's `socket` options. Raises: OSError."""
+    options = endpoint.options
+    if endpoint.protocol == "tcp":
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(options.nodelay))
+        if options.max_segment is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, options.max_segment)
+    if options.reuse_port:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if options.linger is not None:
+        import struct
+
+        linger = struct.pack("ii", 1, int(options.linger))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    if options.send_buffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer)
+    if options.receive_buffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receive_buffer)
+    if options.broadcast:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    if options.ttl is not None:
+        _set_ttl(sock, options.ttl)
+
+
+def _set_ttl(sock: socket.socket, hops: int) -> None:
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, hops)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hops)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, hops)
+
+
+def bind(sock: socket.socket, endpoint: Endpoint, address: Address) -> None:
+    """Bind, or close the socket and raise EnvironmentRefused with what to do."""
+    reuse = endpoint.options.reuse_address
+    if reuse or (reuse is None and endpoint.protocol == "tcp"):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(to_system(address))
+    except OSError as error:
+        sock.close()
+        raise EnvironmentRefused(_not_bound(error, endpoint, address)) from None
+
+
+def _not_bound(error: OSError, endpoint: Endpoint, address: Address) -> str:
+    where = f"{endpoint.protocol} {address}"
+    if error.errno == errno.EADDRINUSE:
+        if address.path:
+            return f"{where} exists already: remove the file, or choose a path in ${{dir}}"
+        return (
+            f"{where} is taken by another program: stop it (`ss -lptun 'sport = :{address.port}'` shows it), "
+            "or leave `port` out to get a free one"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{where} may not be bound: {_reason(error)}; ports below 1024 need a privilege"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{where} cannot be bound: this machine has no such address"
+    return f"{where} cannot be bound: {_reason(error)}"
+
+
+def _no_socket(error: OSError, family: socket.AddressFamily) -> str:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"no file descriptor is left for another socket: {_reason(error)}; raise the limit with `ulimit -n`"
+    if error.errno == errno.EAFNOSUPPORT and family == socket.AF_INET6:
+        return "this machine has no IPv6"
+    return f"a socket cannot be made: {_reason(error)}"
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    return getattr(error, "strerror", None) or str(error)

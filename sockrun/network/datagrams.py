@@ -1,0 +1,281 @@
+"""A UDP or unix datagram socket, as a channel: every datagram is a message.
+
+Facts a reader needs:
+
+- A server answers the sender of the datagram last taken; so does a client that is not connected.
+- ICMP 'port unreachable' comes back as ECONNREFUSED on a connected socket only (udp(7)), from a send as well
+  as from a receive, once; the socket lives on.
+- Datagrams can be lost on the way even on loopback (a full receive buffer), so counting them says only that
+  some may be in flight.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+from collections import deque
+from typing import TYPE_CHECKING
+
+from sockrun.commands import (
+    Address,
+    Close,
+    Ended,
+    EndKind,
+    Event,
+    Failed,
+    Finish,
+    Matcher,
+    Mismatch,
+    Receive,
+    Reset,
+    Send,
+    SendPieces,
+    Shutdown,
+    TimedOut,
+)
+from sockrun.network.addresses import from_system, to_system
+from sockrun.network.interface import PENDING, Reply
+from sockrun.network.loop import Task
+
+if TYPE_CHECKING:
+    from sockrun.network.kernel import Kernel
+
+READ = selectors.EVENT_READ
+WRITE = selectors.EVENT_WRITE
+
+
+class Datagrams:
+    """See the module's text; the methods named like commands are those of `interface.Channel`."""
+
+    __slots__ = (
+        "_command",
+        "_connected",
+        "_interest",
+        "_kept",
+        "_kernel",
+        "_matcher",
+        "_queue",
+        "_queued",
+        "_sock",
+        "_task",
+        "_unsent",
+        "arrived",
+        "expected",
+        "local",
+        "peer",
+    )
+
+    def __init__(self, kernel: Kernel, sock: socket.socket, peer: Address | None, connected: bool) -> None:
+        self._kernel = kernel
+        self._sock: socket.socket | None = sock
+        self._connected = connected
+        self.peer = peer
+        self.local: Address | None = from_system(sock, sock.getsockname())
+        self.expected = 0  # datagrams sent to it by roles of this process
+        self.arrived = 0
+        self._queue: deque[tuple[bytes, Address | None]] = deque()
+        self._kept: EndKind | None = None
+        self._interest = 0
+        self._queued = False
+        self._task: Task | None = None
+        self._command: Receive | None = None
+        self._matcher: Matcher | None = None
+        self._unsent: Send | None = None
+        kernel.datagrams[self.local] = self
+
+    # --- receiving ---
+
+    def receive(self, task: Task, command: Receive) -> Reply:
+        if self.expected > self.arrived:
+            self._pull()
+        event = self._offer(command.matcher)
+        if event is not None:
+            return event
+        self._task, self._command, self._matcher = task, command, command.matcher
+        self._watch(self._interest | READ)
+        self._kernel.loop.arm(task, command.seconds, self.expired)
+        return PENDING
+
+    def _pull(self) -> None:
+        """Take one datagram, or one error, from the kernel."""
+        sock = self._sock
+        if sock is None:
+            return
+        try:
+            size, sender = sock.recvfrom_into(self._kernel.scratch[1])
+        except BlockingIOError:
+            return
+        except ConnectionRefusedError:
+            self._kept = "refused"
+            return
+        self.arrived += 1
+        data = bytes(self._kernel.scratch[1][:size])
+        self._queue.append((data, from_system(sock, sender) if sender else None))
+
+    def _offer(self, matcher: Matcher) -> Event:
+        """Judge the first datagram; None: there is none."""
+        if not self._queue:
+            if self._kept is None:
+                return None
+            kept, self._kept = self._kept, None
+            return Ended(kept)
+        data, sender = self._queue[0]
+        if not self._connected:
+            self.peer = sender
+        event = matcher.judge(data)
+        if not isinstance(event, Mismatch):
+            self._queue.popleft()
+        return event
+
+    def _nudge(self) -> None:
+        if self._matcher is not None and not self._queued:
+            self._queued = True
+            self._kernel.loop.ready.append(self._nudged)
+
+    def _nudged(self) -> None:
+        self._queued = False
+        if self._matcher is not None:
+            self._advance(self._matcher)
+
+    def _advance(self, matcher: Matcher) -> None:
+        self._pull()
+        event = self._offer(matcher)
+        if event is not None:
+            self._answer(event)
+
+    def _answer(self, event: Event) -> None:
+        task = self._task
+        self._task = self._command = self._matcher = self._unsent = None
+        assert task is not None
+        self._kernel.loop.disarm(task)
+        self._kernel.loop.resume(task, event)
+
+    def expired(self, task: Task) -> None:
+        if self._unsent is not None:
+            self._watch(self._interest & ~WRITE)
+            self._answer(Failed("there was no room to send"))
+        elif self._matcher is not None and self._command is not None:
+            self._pull()
+            self._answer(self._offer(self._matcher) or TimedOut(self._command.seconds))
+
+    # --- sending ---
+
+    def send(self, task: Task, command: Send) -> Reply:
+        event = self._put(command)
+        if event is PENDING:
+            self._task, self._unsent = task, command
+            self._watch(self._interest | WRITE)
+            self._kernel.loop.arm(task, command.seconds, self.expired)
+        return event
+
+    def _put(self, command: Send) -> Reply:
+        sock, to = self._sock, command.to or self.peer
+        if sock is None:
+            return Failed("the socket is closed")
+        if to is None:
+            return Failed("nobody has sent anything yet, so there is nobody to answer: expect a datagram first")
+        try:
+            if self._connected and command.to is None:
+                sock.send(command.data)
+            else:
+                sock.sendto(command.data, to_system(to))
+        except (BlockingIOError, InterruptedError):
+            return PENDING
+        except OSError as error:
+            return self._not_sent(error, command, to)
+        there = self._kernel.datagrams.get(to)
+        if there is not None:
+            there.expected += 1
+            there._nudge()
+        return None
+
+    def _not_sent(self, error: OSError, command: Send, to: Address) -> Reply:
+        if error.errno in (errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET, errno.EPIPE):
+            self._kept = "refused"
+            return None
+        if error.errno == errno.ENOBUFS:
+            return PENDING
+        if error.errno == errno.EMSGSIZE:
+            return Failed(f"a datagram of {len(command.data)} bytes is too long for this socket")
+        return Failed(f"cannot send to {to}: {error.strerror}", environment=True)
+
+    def send_pieces(self, task: Task, command: SendPieces) -> Reply:
+        return self.send(task, Send(b"".join(command.pieces()), seconds=command.seconds))
+
+    # --- ending ---
+
+    def shutdown(self, task: Task, command: Shutdown) -> Reply:
+        return Failed("datagrams have no end: there is nothing to half-close")
+
+    def reset(self, task: Task, command: Reset) -> Reply:
+        return Failed("datagrams have no connection: there is nothing to reset")
+
+    def close(self, task: Task, command: Close) -> Reply:
+        self._look_for_unread()
+        self.abandon()
+        return None
+
+    def finish(self, task: Task, command: Finish) -> Reply:
+        self._watch(0)  # until the scenario ends: `conclude` tells what is left
+        return PENDING
+
+    def conclude(self) -> Ended | None:
+        self._look_for_unread()
+        return Ended("closed-here", self._queue[0][0]) if self._queue else None
+
+    def _look_for_unread(self) -> None:
+        before = -1
+        while self.arrived != before:
+            before = self.arrived
+            self._pull()
+
+    def abandon(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is None:
+            return
+        if self.local is not None:
+            self._kernel.datagrams.pop(self.local, None)
+        if self._interest:
+            self._kernel.selector.unregister(sock)
+            self._interest = 0
+        sock.close()
+        self._kernel.remove_path(self.local)
+
+    # --- what others may know ---
+
+    @property
+    def paired(self) -> bool:
+        return False
+
+    @property
+    def heard(self) -> bool:
+        return self.arrived > 0
+
+    @property
+    def unread(self) -> bytes:
+        return self._queue[0][0] if self._queue else b""
+
+    def in_flight(self) -> bool:
+        return self._matcher is not None and self.expected > self.arrived
+
+    # --- the selector ---
+
+    def handle(self, mask: int) -> None:
+        if self._sock is None:
+            return
+        if mask & READ:
+            if self._matcher is not None:
+                self._advance(self._matcher)
+            else:
+                self._watch(self._interest & ~READ)
+        if mask & WRITE and self._unsent is not None:
+            event = self._put(self._unsent)
+            if event is not PENDING:
+                self._watch(self._interest & ~WRITE)
+                self._answer(event)
+
+    def _watch(self, interest: int) -> None:
+        if self._sock is None or interest == self._interest:
+            return
+        self._interest = self._kernel.watch(self._sock, self._interest, interest, self)

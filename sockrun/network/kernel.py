@@ -1,0 +1,322 @@
+"""The kernel's network: real sockets on one `selectors` selector.
+
+Lives here: making sockets, accepting, connecting, and handing the selector's events to the channels
+(`streams.py`, `datagrams.py`). `read_size` is a switch for tests: with 1 every stream arrives byte by byte.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from sockrun.commands import Address, Connect, Failed
+from sockrun.diagnostics import EnvironmentRefused
+from sockrun.network.addresses import SYSTEM_BACKLOG, bind, from_system, make_socket, resolve, to_system
+from sockrun.network.datagrams import Datagrams
+from sockrun.network.interface import PENDING, Accepted, Channel, Endpoint, Reply
+from sockrun.network.loop import Loop, Task
+from sockrun.network.ports import Ports
+from sockrun.network.streams import READ, WRITE, Stream
+
+SCRATCH = 65536  # bytes; one reused buffer, since a fresh large one costs more than the receive itself
+RETRY = 0.01  # seconds between a refused client's attempts (`retry_for`)
+REFUSED = frozenset({errno.ECONNREFUSED, errno.ENOENT})
+ON_THE_WAY = frozenset({errno.EINPROGRESS, errno.EALREADY})
+CONNECTED = frozenset({0, errno.EISCONN})
+
+
+class Kernel:
+    """Satisfies `interface.Network`."""
+
+    def __init__(self, read_size: int = SCRATCH) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.loop = Loop(self._poll)
+        whole = memoryview(bytearray(SCRATCH))
+        self.scratch = (whole[:read_size], whole)
+        self.datagrams: dict[Address | None, Datagrams] = {}
+        self.unpaired: dict[Address, Stream] = {}  # clients of our own servers, not yet accepted, by their address
+        self._ports = Ports()
+
+    def close(self) -> None:
+        """Give everything back that belongs to no scenario."""
+        self.selector.close()
+        self._ports.close()
+
+    def _poll(self, timeout: float | None) -> None:
+        for key, mask in self.selector.select(timeout):
+            key.data.handle(mask)
+
+    def watch(self, sock: socket.socket, before: int, interest: int, handler: object) -> int:
+        """Change what the selector looks for on a socket from `before` to `interest`; returns `interest`."""
+        if not interest:
+            self.selector.unregister(sock)
+        elif before:
+            self.selector.modify(sock, interest, handler)
+        else:
+            self.selector.register(sock, interest, handler)
+        return interest
+
+    def wake_on(self, sock: socket.socket, call: Callable[[], None]) -> None:
+        """Call when `sock` becomes readable: the way in for signals."""
+        self.selector.register(sock, READ, _Caller(call))
+
+    # --- servers ---
+
+    def listen(self, endpoint: Endpoint, address: Address, accepted: Accepted, listening: bool) -> KernelListener:
+        family, numeric = resolve(address)
+        sock = make_socket(endpoint, family)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bind(sock, endpoint, numeric)
+        listener = KernelListener(self, sock, endpoint, accepted)
+        if listening:
+            listener.listen()
+        return listener
+
+    def bind(self, endpoint: Endpoint, address: Address) -> Channel:
+        family, numeric = resolve(address)
+        sock = make_socket(endpoint, family)
+        bind(sock, endpoint, numeric)
+        return Datagrams(self, sock, None, connected=False)
+
+    def hold(self, endpoint: Endpoint, address: Address) -> KernelListener:
+        """Bind a port that refuses, over TCP and UDP alike: a UDP socket connected to itself hears nobody
+        else, so the system answers others with 'port unreachable'."""
+        family, numeric = resolve(address)
+        stream = Endpoint("tcp", False, endpoint.options)
+        sock = make_socket(stream, family)
+        bind(sock, stream, numeric)
+        bound = from_system(sock, sock.getsockname())
+        assert bound is not None
+        datagram = Endpoint("udp", True, endpoint.options)
+        deaf = make_socket(datagram, family)
+        try:
+            bind(deaf, datagram, bound)
+        except EnvironmentRefused:
+            sock.close()
+            raise
+        deaf.connect(to_system(bound))
+        return KernelListener(self, sock, endpoint, _nobody, deaf)
+
+    def reserve(self) -> int:
+        return self._ports.reserve()
+
+    def release(self, port: int) -> None:
+        self._ports.release(port)
+
+    def random_bytes(self, size: int) -> bytes:
+        return os.urandom(size)
+
+    # --- clients ---
+
+    def connect(
+        self, task: Task, endpoint: Endpoint, command: Connect, local: Address | None, inside: bool
+    ) -> Reply:
+        try:
+            family, to = resolve(command.to)
+            if endpoint.datagram:
+                task.channel = self._datagram_client(endpoint, family, to, local)
+                return None
+            return _Connecting(self, task, endpoint, command, (family, to), local, inside).attempt()
+        except EnvironmentRefused as error:
+            return Failed(str(error), environment=True)
+
+    def _datagram_client(
+        self, endpoint: Endpoint, family: socket.AddressFamily, to: Address, local: Address | None
+    ) -> Datagrams:
+        sock = make_socket(endpoint, family)
+        if local is not None:
+            bind(sock, endpoint, local)
+        elif endpoint.protocol == "unix":
+            sock.bind("")  # the system chooses an abstract name, so that it can be answered (unix(7), autobind)
+        connected = endpoint.options.connected
+        if connected:
+            try:
+                sock.connect(to_system(to))
+            except OSError as error:
+                if error.errno not in REFUSED:
+                    sock.close()
+                    raise EnvironmentRefused(f"cannot send to {to}: {error.strerror}") from None
+                connected = False  # a unix path that nobody has bound: each send says so
+        elif family != socket.AF_UNIX and local is None:
+            any_address = "::" if family == socket.AF_INET6 else ""
+            sock.bind((any_address, 0))
+        return Datagrams(self, sock, to, connected)
+
+    def remove_path(self, address: Address | None) -> None:
+        """Remove the file that a bound unix socket leaves behind."""
+        if address is not None and address.path and not address.host.startswith("@"):
+            with suppress(OSError):
+                os.unlink(address.host)
+
+
+class _Caller:
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+    def handle(self, mask: int) -> None:
+        self.call()
+
+
+def _nobody(channel: Channel) -> None:
+    raise AssertionError("a held port accepts nobody")
+
+
+class KernelListener:
+    """A bound stream socket; satisfies `interface.Listener`."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        sock: socket.socket,
+        endpoint: Endpoint,
+        accepted: Accepted,
+        deaf: socket.socket | None = None,
+    ) -> None:
+        self._kernel = kernel
+        self._sock: socket.socket | None = sock
+        self._deaf = deaf
+        self._endpoint = endpoint
+        self._accepted = accepted
+        self._listening = False
+        address = from_system(sock, sock.getsockname())
+        assert address is not None
+        self.address = address
+
+    def listen(self) -> None:
+        if self._sock is None or self._listening:
+            return
+        backlog = self._endpoint.options.backlog
+        self._sock.listen(SYSTEM_BACKLOG if backlog is None else backlog)
+        self._listening = True
+        self._kernel.selector.register(self._sock, READ, self)
+
+    def handle(self, mask: int) -> None:
+        """Accept all that wait; a connection that was reset before it was accepted is none (accept(2))."""
+        while self._sock is not None:
+            try:
+                sock, raw = self._sock.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                raise EnvironmentRefused(f"a connection could not be accepted: {error.strerror}") from None
+            sock.setblocking(False)
+            peer = from_system(sock, raw) or Address("", 0, self._endpoint.protocol == "unix")
+            if self._endpoint.protocol == "tcp" and self._endpoint.options.nodelay:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stream = Stream(self._kernel, sock, peer, from_system(sock, sock.getsockname()))
+            twin = self._kernel.unpaired.pop(peer, None)
+            if twin is not None:
+                stream.twin, twin.twin = twin, stream
+            self._accepted(stream)
+
+    def close(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is None:
+            return
+        if self._listening:
+            self._kernel.selector.unregister(sock)
+        sock.close()
+        if self._deaf is not None:
+            self._deaf.close()
+        self._kernel.remove_path(self.address)
+
+
+class _Connecting:
+    """One client's attempts to connect, until it is connected, refused for good, or cannot be."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        task: Task,
+        endpoint: Endpoint,
+        command: Connect,
+        target: tuple[socket.AddressFamily, Address],
+        local: Address | None,
+        inside: bool,
+    ) -> None:
+        self.kernel = kernel
+        self.task = task
+        self.endpoint = endpoint
+        self.family, self.to = target
+        self.local = local
+        self.inside = inside
+        self.until = kernel.loop.now() + command.retry_for
+        self.sock: socket.socket | None = None
+
+    def attempt(self) -> Reply:
+        """Raises: EnvironmentRefused."""
+        sock = make_socket(self.endpoint, self.family)
+        if self.local is not None:
+            bind(sock, self.endpoint, self.local)
+        to = to_system(self.to)
+        status = sock.connect_ex(to)
+        if status == errno.EINPROGRESS and self.family != socket.AF_UNIX:
+            status = sock.connect_ex(to)  # on loopback the handshake is done by now
+        if status in ON_THE_WAY:
+            self.sock = sock
+            self.kernel.selector.register(sock, WRITE, self)
+            self.task.channel = _Waiting(self)
+            return PENDING
+        return self._settled(sock, status)
+
+    def handle(self, mask: int) -> None:
+        sock, self.sock = self.sock, None
+        if sock is None:
+            return
+        self.kernel.selector.unregister(sock)
+        event = self._settled(sock, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        if event is not PENDING:
+            self.kernel.loop.resume(self.task, event)
+
+    def _settled(self, sock: socket.socket, status: int) -> Reply:
+        if status in CONNECTED:
+            stream = Stream(self.kernel, sock, self.to, from_system(sock, sock.getsockname()))
+            self.task.channel = stream
+            if self.inside and stream.local is not None:
+                self.kernel.unpaired[stream.local] = stream
+            return None
+        sock.close()
+        refused = status in REFUSED
+        full = status == errno.EAGAIN and self.family == socket.AF_UNIX  # its backlog is full
+        if full or (refused and self.kernel.loop.now() < self.until):
+            self.task.channel = _Waiting(self)
+            self.kernel.loop.arm(self.task, RETRY, self._again)
+            return PENDING
+        if refused:
+            stream = Stream(self.kernel, None, self.to, None)
+            stream.ended = "refused"
+            self.task.channel = stream
+            return None
+        return Failed(f"cannot connect to {self.to}: {os.strerror(status)}", environment=True)
+
+    def _again(self, task: Task) -> None:
+        try:
+            event = self.attempt()
+        except EnvironmentRefused as error:
+            event = Failed(str(error), environment=True)
+        if event is not PENDING:
+            self.kernel.loop.resume(task, event)
+
+
+class _Waiting(Stream):
+    """The channel of a client that is not connected yet: nothing but giving its socket back can be asked."""
+
+    __slots__ = ("_connecting",)
+
+    def __init__(self, connecting: _Connecting) -> None:
+        super().__init__(connecting.kernel, None, connecting.to, None)
+        self._connecting = connecting
+
+    def in_flight(self) -> bool:
+        return True  # the handshake, or the next attempt, is
+
+    def abandon(self) -> None:
+        sock, self._connecting.sock = self._connecting.sock, None
+        if sock is not None:
+            self._kernel.selector.unregister(sock)
+            sock.close()

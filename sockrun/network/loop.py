@@ -1,0 +1,241 @@
+"""One thread, one loop: which task runs next, and when a deadline has passed.
+
+Tasks are generators that yield commands (`sockrun.commands`). This module resumes them, keeps the timers,
+and knows nothing of sockets: a `poll` function given from outside waits for them. The kernel's and the
+simulated network share it.
+
+Facts a reader needs:
+
+- A deadline is judged only after everything that was ready before it has been handled, so that a late loop
+  fails nobody; and time that the loop itself lost (the process was stopped, the machine busy) is taken off
+  the clock.
+- One heap entry a task at most is live: a deadline that moves back leaves its entry where it is, and the
+  entry is put off when it comes up.
+- The ready queue goes first, but the sockets are asked at least every `FAIRNESS` turns.
+- A scenario counts as quiet when the sockets, asked twice without waiting, had nothing for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+from typing import Protocol
+
+from sockrun.commands import Close, Command, Event, Finish, Receive, Reset, Send, SendPieces, Shutdown, Sleep
+from sockrun.network.interface import PENDING, Channel, Reply
+
+FAIRNESS = 256
+STALL = 0.05  # seconds that a turn may take before the rest counts as lost
+CHANNEL_METHODS: dict[type, str] = {
+    Send: "send",
+    SendPieces: "send_pieces",
+    Receive: "receive",
+    Shutdown: "shutdown",
+    Close: "close",
+    Reset: "reset",
+    Finish: "finish",
+}
+
+
+class Owner(Protocol):
+    """The scenario that a task belongs to: it handles the commands that concern other roles.
+
+    `polls` counts how often the sockets were asked since one of its tasks last ran; `closed_world` says that
+    nobody outside takes part, so that its standing still is worth a look.
+    """
+
+    polls: int
+    closed_world: bool
+
+    def handle(self, task: Task, command: Command) -> Reply:
+        """Carry out a command that is not for a channel."""
+        ...
+
+    def finished(self, task: Task) -> None: ...
+    def failed(self, task: Task, error: Exception) -> None: ...
+    def quiet(self) -> None: ...
+
+
+class Task:
+    """One copy of a role, or one connection of a server role, playing its steps."""
+
+    __slots__ = (
+        "channel",
+        "command",
+        "deadline",
+        "done",
+        "entry",
+        "generator",
+        "name",
+        "on_expiry",
+        "owner",
+        "role",
+    )
+
+    def __init__(self, owner: Owner, role: str, name: str) -> None:
+        self.owner = owner
+        self.role = role
+        self.name = name
+        self.generator: Generator[Command, Event, None] | None = None
+        self.channel: Channel | None = None
+        self.command: Command | None = None  # the one outstanding
+        self.done = False  # its steps are
+        self.deadline = inf
+        self.entry = inf  # when its live heap entry comes up
+        self.on_expiry: Callable[[Task], None] | None = None
+
+
+class Loop:
+    """`poll(timeout)` waits `timeout` seconds at most (None: for ever) and handles what the sockets have."""
+
+    def __init__(self, poll: Callable[[float | None], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._poll = poll
+        self._clock = clock
+        self._lost = 0.0
+        self._woke = clock()
+        self._serial = count()
+        self._timers: list[tuple[float, int, Task]] = []
+        self._restless: set[Owner] = set()  # closed worlds that moved since they were last found quiet
+        self._current: Task | None = None  # the one that runs: it cannot be closed from inside
+        self.ready: deque[Callable[[], None]] = deque()
+
+    def now(self) -> float:
+        """Seconds on a clock that stands still while the loop is held up."""
+        return self._clock() - self._lost
+
+    # --- tasks ---
+
+    def start(self, task: Task, generator: Generator[Command, Event, None]) -> None:
+        """Play `generator` from the loop's next turn on."""
+        task.generator = generator
+        self.wake(task)
+
+    def wake(self, task: Task, event: Event = None) -> None:
+        """Resume the task in a coming turn, not now: the caller is in the middle of another one."""
+        self.ready.append(lambda: self.resume(task, event))
+
+    def resume(self, task: Task, event: Event) -> None:
+        """Run the task until a command is pending or it ends. It may have been stopped in the meantime."""
+        generator = task.generator
+        if generator is None:
+            return
+        self._current = task
+        owner = task.owner
+        owner.polls = 0
+        if owner.closed_world:
+            self._restless.add(owner)
+        send = generator.send
+        try:
+            for _ in range(FAIRNESS):
+                command = send(event)
+                task.command = command
+                method = CHANNEL_METHODS.get(command.__class__)
+                if method is not None:
+                    reply: Reply = getattr(task.channel, method)(task, command)
+                elif isinstance(command, Sleep):
+                    reply = self._sleep(task, command)
+                else:
+                    reply = owner.handle(task, command)
+                if reply is PENDING:
+                    return
+                event = reply
+            self.wake(task, event)  # others want to run too
+        except StopIteration:
+            task.generator = None
+            owner.finished(task)
+        except Exception as error:
+            task.generator = None
+            owner.failed(task, error)
+
+    def stop(self, task: Task) -> None:
+        """The task is never resumed again; its generator is closed."""
+        generator, task.generator = task.generator, None
+        self.disarm(task)
+        if generator is not None and task is not self._current:
+            generator.close()
+
+    def watch(self, owner: Owner) -> None:
+        """Tell the owner when it has become quiet, though none of its tasks moves."""
+        self._restless.add(owner)
+
+    def forget(self, owner: Owner) -> None:
+        """The owner has ended."""
+        self._restless.discard(owner)
+
+    def _sleep(self, task: Task, command: Sleep) -> Reply:
+        self.arm(task, command.seconds, self._slept)
+        return PENDING
+
+    def _slept(self, task: Task) -> None:
+        self.resume(task, None)
+
+    # --- deadlines ---
+
+    def arm(self, task: Task, seconds: float, on_expiry: Callable[[Task], None]) -> None:
+        """Call `on_expiry(task)` in `seconds`, unless disarmed or armed anew before."""
+        task.on_expiry = on_expiry
+        task.deadline = deadline = self._clock() - self._lost + seconds
+        if deadline < task.entry:
+            self._enter(task)
+
+    def disarm(self, task: Task) -> None:
+        task.deadline = inf
+
+    def _enter(self, task: Task) -> None:
+        task.entry = task.deadline
+        heappush(self._timers, (task.deadline, next(self._serial), task))
+
+    def _expire(self, moment: float) -> None:
+        timers = self._timers
+        while timers and timers[0][0] <= moment:
+            entry, _, task = heappop(timers)
+            if entry != task.entry:
+                continue  # an earlier deadline has taken its place
+            task.entry = inf
+            if task.deadline > moment:
+                if task.deadline < inf:
+                    self._enter(task)
+                continue
+            task.deadline = inf
+            if task.on_expiry is not None:
+                task.on_expiry(task)
+
+    # --- turns ---
+
+    def turn(self) -> None:
+        """Run what is ready, ask the sockets once, and judge the deadlines."""
+        ready = self.ready
+        for _ in range(FAIRNESS):
+            if not ready:
+                break
+            ready.popleft()()
+        asked = self._clock()
+        if asked - self._woke > STALL:
+            self._lost += asked - self._woke - STALL
+        timeout = self._timeout(asked - self._lost)
+        self._poll(timeout)
+        self._woke = woke = self._clock()
+        if timeout is not None and woke - asked - timeout > STALL:
+            self._lost += woke - asked - timeout - STALL
+        if self._restless:
+            self._count_polls()
+        if not ready:
+            self._expire(min(asked, woke) - self._lost if timeout == 0 else woke - self._lost)
+
+    def _timeout(self, now: float) -> float | None:
+        if self.ready or self._restless:
+            return 0
+        if not self._timers:
+            return None
+        return max(0.0, self._timers[0][0] - now)
+
+    def _count_polls(self) -> None:
+        for owner in list(self._restless):
+            owner.polls += 1
+            if owner.polls >= 2 and not self.ready:
+                self._restless.discard(owner)
+                owner.quiet()

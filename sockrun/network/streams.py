@@ -1,0 +1,400 @@
+"""One end of a TCP or unix stream connection, on the kernel's sockets.
+
+Facts a reader needs:
+
+- A stream is registered with the selector once for its life; its interest changes only when a write would
+  block, or when an event came while no step was reading (reading goes on when a step waits again: a peer
+  that does not read is a peer that does not read).
+- A receive is tried without asking the selector only when bytes are known to be there: the other end (the
+  `twin`) is a role of this process and has sent more than was received.
+- On Linux, bytes that came before a RST are still read before ECONNRESET is told (tcp(7)); a failed send
+  takes the socket's error with it, so it is kept here for the step that waits next.
+- File descriptors are reused at once: a socket is unregistered before it is closed, and an event that was
+  fetched in the same batch finds it closed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import selectors
+import socket
+import struct
+import sys
+import termios
+from collections.abc import Iterator
+from math import inf
+from typing import TYPE_CHECKING
+
+from sockrun.commands import (
+    Address,
+    Close,
+    Ended,
+    EndKind,
+    Event,
+    Failed,
+    Finish,
+    Match,
+    Mismatch,
+    Reader,
+    Receive,
+    Reset,
+    Send,
+    SendPieces,
+    Shutdown,
+    TimedOut,
+)
+from sockrun.network.interface import PENDING, Reply
+from sockrun.network.loop import Task
+
+if TYPE_CHECKING:
+    from sockrun.network.kernel import Kernel
+
+READ = selectors.EVENT_READ
+WRITE = selectors.EVENT_WRITE
+LEAVING = 0.001  # seconds between looks at whether what was sent has left
+KEPT_UNREAD = 4096  # bytes of unread data kept for the report
+
+# How the system's errors end a connection; anything else is a failure of the step.
+ENDINGS: dict[type[OSError], EndKind] = {
+    ConnectionResetError: "reset",
+    ConnectionAbortedError: "reset",
+    BrokenPipeError: "fin",
+    ConnectionRefusedError: "refused",
+}
+
+
+class Stream:
+    """See the module's text; the methods named like commands are those of `interface.Channel`."""
+
+    __slots__ = (
+        "_buffer",
+        "_command",
+        "_interest",
+        "_kept",
+        "_kernel",
+        "_outgoing",
+        "_pieces",
+        "_queued",
+        "_reader",
+        "_scratch",
+        "_sock",
+        "_task",
+        "_window",
+        "ended",
+        "local",
+        "peer",
+        "received",
+        "sent",
+        "shut",
+        "twin",
+    )
+
+    def __init__(self, kernel: Kernel, sock: socket.socket | None, peer: Address, local: Address | None) -> None:
+        self._kernel = kernel
+        self._sock = sock
+        self.peer: Address | None = peer
+        self.local = local
+        self.twin: Stream | None = None
+        self.sent = 0  # bytes handed to the kernel
+        self.received = 0  # bytes taken from it
+        self.shut = False  # our FIN is out
+        self.ended: EndKind | None = None  # how the peer's side ended
+        self._kept: EndKind | None = None  # what a failed send told
+        self._buffer = bytearray()
+        self._window, self._scratch = kernel.scratch
+        self._interest = 0
+        self._queued = False
+        self._task: Task | None = None
+        self._command: Receive | Send | SendPieces | Finish | None = None
+        self._reader: Reader | None = None
+        self._outgoing: memoryview | None = None
+        self._pieces: Iterator[bytes] | None = None
+
+    # --- receiving ---
+
+    def receive(self, task: Task, command: Receive) -> Reply:
+        reader = command.matcher.reader()
+        if self._expecting():
+            self._pull()
+        if self._buffer or self.ended:
+            event = self._offer(reader)
+            if event is not None:
+                return event
+        self._wait(task, command, reader)
+        self._kernel.loop.arm(task, command.seconds, self.expired)
+        return PENDING
+
+    def _wait(self, task: Task, command: Receive | Finish, reader: Reader) -> None:
+        self._task, self._command, self._reader = task, command, reader
+        if not self._interest & READ:
+            self._watch(self._interest | READ)
+
+    def _expecting(self) -> bool:
+        """Whether bytes are known to be there, or on their way: no need to ask the selector."""
+        twin = self.twin
+        return twin is not None and twin.sent != self.received and not self.ended
+
+    def _pull(self) -> bool:
+        """Move what the kernel has into the buffer, or learn how the peer's side ended. False: nothing there."""
+        sock = self._sock
+        if sock is None:
+            return False
+        try:
+            size = sock.recv_into(self._window)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self.ended = ENDINGS.get(type(error), "reset")
+            return True
+        if size:
+            self.received += size
+            self._buffer += self._scratch[:size]
+        else:
+            self.ended = self._kept or "fin"
+        return True
+
+    def _offer(self, reader: Reader) -> Event:
+        """Show the buffer to the reader; None: it needs more, and more may come."""
+        ended = self.ended
+        event = reader.feed(self._buffer, ended is not None)
+        if event is None and ended is not None:
+            return Ended(ended, bytes(self._buffer))
+        return event
+
+    def _advance(self, reader: Reader) -> None:
+        """Bytes or an end should be there, as the selector or the twin says."""
+        got = self._pull()
+        event = self._offer(reader)
+        if event is not None:
+            self._answer(event)
+        elif got and self._expecting():
+            self._nudge()
+
+    def _nudge(self) -> None:
+        """Look for bytes soon, before the selector is asked."""
+        if self._reader is not None and not self._queued:
+            self._queued = True
+            self._kernel.loop.ready.append(self._nudged)
+
+    def _nudged(self) -> None:
+        self._queued = False
+        if self._reader is not None:
+            self._advance(self._reader)
+
+    def _answer(self, event: Event) -> None:
+        task, command = self._task, self._command
+        self._task = self._command = self._reader = None
+        assert task is not None
+        if isinstance(command, Finish) and self.ended:
+            self.abandon()
+        self._kernel.loop.disarm(task)
+        self._kernel.loop.resume(task, event)
+
+    def expired(self, task: Task) -> None:
+        if self._reader is None:  # it waits for room to send
+            self._outgoing = self._pieces = None
+            self._watch(self._interest & ~WRITE)
+            self._answer(Failed("the peer does not read: there was no room to send"))
+            return
+        seconds = self._command.seconds if self._command is not None else 0.0
+        self._pull()
+        self._answer(self._offer(self._reader) or TimedOut(seconds, bytes(self._buffer)))
+
+    # --- sending ---
+
+    def send(self, task: Task, command: Send) -> Reply:
+        data = command.data
+        size = self._put(data)
+        if size == len(data):
+            return None
+        self._outgoing = memoryview(data)[size:]
+        self._wait_for_room(task, command)
+        return PENDING
+
+    def send_pieces(self, task: Task, command: SendPieces) -> Reply:
+        self._pieces = command.pieces()
+        self._wait_for_room(task, command)
+        self._kernel.loop.ready.append(self.writable)
+        return PENDING
+
+    def _wait_for_room(self, task: Task, command: Send | SendPieces) -> None:
+        self._task, self._command = task, command
+        self._kernel.loop.arm(task, command.seconds, self.expired)
+        if self._outgoing is not None:
+            self._watch(self._interest | WRITE)
+
+    def _put(self, data: bytes | memoryview) -> int:
+        """Hand bytes to the kernel; how many it took. A dead connection takes all: the next wait tells."""
+        if self._sock is None or self._kept is not None:
+            return len(data)
+        try:
+            size = self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._kept = ENDINGS.get(type(error), "reset")
+            return len(data)
+        self.sent += size
+        if self.twin is not None:
+            self.twin._nudge()
+        return size
+
+    def writable(self) -> None:
+        """There is room again, or the next piece's turn has come."""
+        if self._task is None or self._reader is not None:
+            return
+        if self._outgoing is not None:
+            self._outgoing = self._outgoing[self._put(self._outgoing) :]
+            if self._outgoing:
+                return
+            self._outgoing = None
+            self._watch(self._interest & ~WRITE)
+        if self._pieces is not None:
+            self._next_piece(self._pieces)
+        else:
+            self._answer(None)
+
+    def _next_piece(self, pieces: Iterator[bytes]) -> None:
+        """One piece, then its reader at once while the bytes are still in the cache."""
+        piece = next(pieces, None)
+        if piece is None:
+            self._pieces = None
+            self._answer(None)
+            return
+        size = self._put(piece)
+        if size < len(piece):
+            self._outgoing = memoryview(piece)[size:]
+            self._watch(self._interest | WRITE)
+        else:
+            self._kernel.loop.ready.append(self.writable)
+
+    # --- ending ---
+
+    def shutdown(self, task: Task, command: Shutdown) -> Reply:
+        self._half_close()
+        return None
+
+    def _half_close(self) -> None:
+        if self._sock is None or self.shut:
+            return
+        self.shut = True
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:  # ENOTCONN: the peer has reset it
+            self._kept = self._kept or ENDINGS.get(type(error), "reset")
+
+    def close(self, task: Task, command: Close) -> Reply:
+        self._look_for_unread()
+        self.abandon()
+        return None
+
+    def reset(self, task: Task, command: Reset) -> Reply:
+        if self._sock is None:
+            return None
+        if command.now or self._left():
+            self._abort()
+            return None
+        self._kernel.loop.arm(task, LEAVING, self._reset_later)
+        return PENDING
+
+    def _reset_later(self, task: Task) -> None:
+        if self._left():
+            self._abort()
+            self._kernel.loop.resume(task, None)
+        else:
+            self._kernel.loop.arm(task, LEAVING, self._reset_later)
+
+    def _left(self) -> bool:
+        """Whether all that was sent has been acknowledged (SIOCOUTQ, tcp(7))."""
+        if self._sock is None or not sys.platform.startswith("linux"):
+            return True
+        queued = fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+        return queued == bytes(4)
+
+    def _abort(self) -> None:
+        assert self._sock is not None
+        self._look_for_unread()
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.abandon()
+
+    def finish(self, task: Task, command: Finish) -> Reply:
+        self._half_close()
+        if self.ended:
+            self.abandon()
+            return Ended(self.ended, self.unread)
+        self._wait(task, command, _Drain())
+        if self._expecting():
+            self._nudge()
+        if command.seconds < inf:
+            self._kernel.loop.arm(task, command.seconds, self.expired)
+        return PENDING
+
+    def conclude(self) -> Ended | None:
+        if self._sock is not None:
+            self._look_for_unread()
+        return Ended(self.ended or "closed-here", self.unread) if self._buffer else None
+
+    def _look_for_unread(self) -> None:
+        before = -1
+        while self.received != before and not self.ended and len(self._buffer) < KEPT_UNREAD:
+            before = self.received
+            self._pull()
+
+    def abandon(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is None:
+            return
+        self.shut = True
+        self.ended = self.ended or "closed-here"
+        if self._interest:
+            self._kernel.selector.unregister(sock)
+            self._interest = 0
+        sock.close()
+
+    # --- what others may know ---
+
+    @property
+    def paired(self) -> bool:
+        return self.twin is not None
+
+    @property
+    def heard(self) -> bool:
+        return self.received > 0
+
+    @property
+    def unread(self) -> bytes:
+        return bytes(self._buffer)
+
+    def in_flight(self) -> bool:
+        twin = self.twin
+        if twin is None or self._sock is None:
+            return False
+        if self._reader is not None:
+            return twin.sent != self.received or (twin.shut and not self.ended)
+        return twin._reader is not None  # it reads on, so there will be room
+
+    # --- the selector ---
+
+    def handle(self, mask: int) -> None:
+        if self._sock is None:
+            return
+        if mask & READ:
+            if self._reader is not None:
+                self._advance(self._reader)
+            else:
+                self._watch(self._interest & ~READ)
+        if mask & WRITE and self._sock is not None:
+            self.writable()
+
+    def _watch(self, interest: int) -> None:
+        if self._sock is None or interest == self._interest:
+            return
+        self._interest = self._kernel.watch(self._sock, self._interest, interest, self)
+
+
+class _Drain:
+    """Takes nothing and waits for the end; of what comes only the first bytes are kept."""
+
+    def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
+        del buffer[KEPT_UNREAD:]
+        return None

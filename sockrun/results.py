@@ -1,0 +1,103 @@
+"""What came of a run, as data: reporters read it, nothing writes to it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, NamedTuple, TypeAlias
+
+from sockrun.commands import Command, Event
+from sockrun.program import Place
+from sockrun.values import Value
+
+FailureKind: TypeAlias = Literal[
+    "mismatch",  # bytes that no expectation allows
+    "closed",  # the peer ended early
+    "reset",
+    "refused",
+    "timeout",  # nothing, or too little, within a step's or the scenario's time
+    "deadlock",  # everybody waits, and nothing can come
+    "unread",  # bytes or datagrams that no step took
+    "connection",  # one connection more than asked for
+    "check",
+    "step",  # a step that cannot be carried out
+    "passed",  # it was expected to fail
+]
+
+
+class Status(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    REFUSED = "refused"  # by the environment: a port taken, a permission missing
+    BUG = "bug"  # of sockrun itself
+    INTERRUPTED = "interrupted"
+
+
+class Trace(NamedTuple):
+    """Something a role did or was told: `seconds` since the scenario's start."""
+
+    seconds: float
+    role: str
+    place: Place | None
+    command: Command | str
+    event: Event
+
+
+class Waiting(NamedTuple):
+    """What a role was doing when the scenario ended: 'waits for 8 bytes from server'."""
+
+    role: str
+    doing: str
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The cause of a scenario's end.
+
+    `expected` and `received` are the bytes to lay side by side, `offset` the first that differs;
+    `values` are those of the names in a check that does not hold.
+    """
+
+    kind: FailureKind
+    role: str
+    place: Place | None
+    message: str
+    expected: bytes | None = None
+    received: bytes | None = None
+    offset: int | None = None
+    values: Sequence[tuple[str, Value]] = ()
+    environment: bool = False  # the machine is to blame, not the peer
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One scenario's outcome. `reason` says in one line why it did not pass."""
+
+    id: str
+    name: str
+    path: str
+    tags: tuple[str, ...]
+    status: Status
+    seconds: float
+    reason: str = ""
+    failure: Failure | None = None
+    waiting: tuple[Waiting, ...] = ()
+    unread: tuple[tuple[str, bytes], ...] = ()  # role, bytes that no expectation covered
+    trace: Sequence[Trace] = field(default_factory=tuple)
+    detail: str = ""  # a bug's traceback
+
+    @property
+    def passed(self) -> bool:
+        return self.status is Status.PASSED
+
+
+# In this order the first that occurs among many results is the exit status of the whole run.
+EXIT_STATUS: dict[Status, int] = {
+    Status.INTERRUPTED: 130,
+    Status.BUG: 70,
+    Status.REFUSED: 3,
+    Status.FAILED: 1,
+}

@@ -1,0 +1,57 @@
+"""A scenario's own temporary folder, `${dir}`: made when somebody first asks for it, removed at the end.
+
+Its path is short, since a unix socket's path holds 107 bytes (unix(7)).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from sockrun.diagnostics import EnvironmentRefused
+from sockrun.program import FileProgram
+from sockrun.values import Scope
+
+BASE = "/tmp"
+
+
+class Workspace:
+    def __init__(self) -> None:
+        self._folder: str | None = None
+
+    def folder(self) -> str:
+        """The folder's absolute path. Raises: EnvironmentRefused."""
+        if self._folder is None:
+            base = os.environ.get("TMPDIR") or BASE
+            folder = os.path.join(base, f"sockrun-{secrets.token_hex(4)}")
+            try:
+                os.mkdir(folder, 0o700)
+            except OSError as error:
+                raise EnvironmentRefused(f"no temporary folder can be made in {base}: {error.strerror}") from None
+            self._folder = folder
+        return self._folder
+
+    def write(self, file: FileProgram, scope: Scope) -> None:
+        """Write a file of the scenario, its sub-folders too. Raises: EnvironmentRefused, ExpressionError."""
+        name = file.name.evaluate(scope)
+        path = Path(self.folder(), os.fsdecode(name) if isinstance(name, bytes) else str(name))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as target:
+                for piece in file.content.pieces(scope):
+                    target.write(piece)
+            if file.mode is not None:
+                path.chmod(file.mode)
+        except OSError as error:
+            raise EnvironmentRefused(f"{path} cannot be written: {error.strerror}") from None
+
+    def remove(self) -> None:
+        if self._folder is None:
+            return
+        import shutil
+
+        with suppress(OSError):
+            shutil.rmtree(self._folder)
+        self._folder = None

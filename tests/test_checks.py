@@ -1,0 +1,171 @@
+"""What is wrong with a file is told at its place, all at once, and in exactly these words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from sockrun.diagnostics import Diagnostic, render
+from sockrun.loading import load, load_text
+
+INVALID = sorted((Path(__file__).parent / "invalid").glob("*.yaml"))
+SCENARIOS = sorted((Path(__file__).parent.parent / "scenarios").glob("*.yaml"))
+NOT_YET = {"curl_client", "haproxy_retry", "mock_server", "redis", "slow_link"} | {
+    "smtp_starttls",
+    "tftp_read",
+    "tls_matrix",
+}
+
+
+def diagnose(text: str) -> list[Diagnostic]:
+    return list(load_text(dedent(text), "scenario.yaml").diagnostics)
+
+
+def codes(text: str) -> list[str]:
+    return [diagnostic.code for diagnostic in diagnose(text)]
+
+
+def rendered(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What `validate` prints for the file, as somebody who stands in its folder sees it."""
+    monkeypatch.chdir(path.parent)
+    return "\n\n".join(map(render, load(Path(path.name)).diagnostics)) + "\n"
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
+def test_an_invalid_file_is_told_in_these_words(
+    path: Path, update_golden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, golden = rendered(path, monkeypatch), path.with_suffix(".txt")
+    if update_golden:
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
+def test_an_invalid_file_has_no_program(path: Path) -> None:
+    assert load(path).programs == ()
+
+
+def test_every_golden_text_has_its_file() -> None:
+    folder = Path(__file__).parent / "invalid"
+    assert {path.stem for path in folder.glob("*.txt")} == {path.stem for path in INVALID}
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_an_example_compiles_or_says_what_is_not_built_yet(path: Path) -> None:
+    loaded = load(path)
+    expected = {"not-in-this-version"} if path.stem in NOT_YET else set()
+    assert {diagnostic.code for diagnostic in loaded.diagnostics} == expected
+    assert bool(loaded.programs) is (path.stem not in NOT_YET)
+
+
+def test_a_fixed_port_may_be_shared_by_protocols_and_by_hosts() -> None:
+    text = """
+        roles:
+          one: {protocol: tcp, side: server, port: 12321}
+          two: {protocol: udp, side: server, port: 12321}
+          three: {protocol: tcp, side: server, port: 12321, host: 127.0.0.2}
+          four: {protocol: tcp, side: server, port: 0}
+          five: {protocol: tcp, side: server, port: 0}
+    """
+    assert codes(text) == []
+
+
+def test_two_servers_that_ask_for_it_share_a_port() -> None:
+    text = """
+        roles:
+          one: {protocol: udp, side: server, port: 12321, socket: {reuse_port: true}}
+          two: {protocol: udp, side: server, port: 12321, socket: {reuse_port: true}}
+    """
+    assert codes(text) == []
+
+
+def test_a_barrier_of_copies_needs_nobody_else() -> None:
+    text = """
+        roles:
+          server: {protocol: tcp, side: server, connections: 2}
+          client: {side: client, to: server, instances: 2, steps: [{barrier: here}]}
+    """
+    assert codes(text) == []
+
+
+def test_nothing_is_called_unbound_where_its_binding_could_not_be_compiled() -> None:
+    text = """
+        roles:
+          server:
+            protocol: tcp
+            side: server
+            framing: line
+            steps:
+              - expect: {regex: "(?P<name>"}
+              - send: "${name}"
+          other: {protocol: udp, side: client, port: 9, payload: "${server.name}"}
+    """
+    assert "unbound-name" not in codes(text)
+
+
+def test_round_has_a_value_in_a_repeat_inside_a_repeat() -> None:
+    text = """
+        roles:
+          server:
+            protocol: tcp
+            side: server
+            steps:
+              - repeat: 2
+                steps:
+                  - repeat: 2
+                    steps:
+                      - send: "${round}"
+                  - send: "${round}"
+    """
+    assert codes(text) == []
+
+
+def test_a_close_at_the_end_of_a_repeated_body_is_fine_where_it_connects_first() -> None:
+    text = """
+        roles:
+          server: {protocol: tcp, side: server, connections: any, expect: "x"}
+          client:
+            side: client
+            to: server
+            steps:
+              - send: "x"
+              - close
+              - repeat: 2
+                steps:
+                  - connect
+                  - send: "x"
+                  - close
+    """
+    assert codes(text) == []
+
+
+def test_a_signal_may_start_a_role() -> None:
+    text = """
+        roles:
+          server: {protocol: tcp, side: server, connections: 2}
+          one: {side: client, to: server, steps: [{signal: go}]}
+          two: {side: client, to: server, start: {after: go}}
+    """
+    assert codes(text) == []
+
+
+def test_what_several_combinations_find_is_told_once() -> None:
+    text = """
+        matrix: {n: [1, 2, 3]}
+        roles:
+          server: {protocol: tcp, side: server, payload: "${nothing}"}
+    """
+    assert codes(text) == ["unbound-name"]
+
+
+def test_other_combinations_are_checked_too() -> None:
+    text = """
+        matrix: {port: [80, 90]}
+        roles:
+          one: {protocol: tcp, side: server, port: 90}
+          two: {protocol: tcp, side: server, port: "${port}"}
+    """
+    assert codes(text) == ["same-address"]
