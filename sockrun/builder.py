@@ -13,8 +13,9 @@ from typing import Any, cast
 
 from sockrun import not_yet
 from sockrun.context import Context
+from sockrun.diagnostics import did_you_mean
 from sockrun.limits import ROLE_KEYS, Kind, Limit, obstacle
-from sockrun.model import VERBS, File, Named, Role, Scenario, Step, Turn
+from sockrun.model import HOLE, VERBS, File, Named, Role, Scenario, Step, Turn
 from sockrun.program import Protocol, Requires, Side, SocketOptions
 from sockrun.scalars import settled, to_count, to_flag, to_integer, to_seconds, to_text
 from sockrun.source import Node, Span
@@ -62,7 +63,9 @@ def build(root: Node, context: Context) -> Scenario:
 # --- steps -------------------------------------------------------------------------------------
 
 
-def _step(node: Node, prefix: str = "") -> Step:
+def _step(node: Node) -> Step:
+    if node.value is None:
+        return Step(HOLE, HOLE, None, {}, node.span)
     if not node.mapping:
         verb = str(node.value)
         return Step(verb, verb, None, {}, node.span, {verb: node.span})
@@ -123,7 +126,7 @@ class _Roles:
         return _Entries(name, roles.keys[name], dict(node.mapping), dict(node.keys))
 
     def _kind(self, name: str, seen: tuple[str, ...] = ()) -> Kind | None:
-        """The kind of a role, its protocol taken from the role it names with `to`; None where that is unknown."""
+        """The kind of a role, its protocol taken from the role it names with `to`; None in a circle."""
         if name not in self.entries or name in seen:
             return None
         nodes = self.entries[name].nodes
@@ -194,13 +197,33 @@ class _Roles:
 
     def _no_protocol(self, entries: _Entries, kind: Kind) -> None:
         target = self._target(entries)
-        if target is not None and target.name in self.entries and kind.side != "server":
-            return  # that role is told
+        if target is not None and kind.side != "server":
+            self._no_target(entries.name, target)
+            return
         hint = "say 'protocol: tcp', udp or unix" + (
             "" if kind.side == "server" else ", or name a server with 'to'"
         )
         message = f"role {entries.name!r} does not say its protocol"
         self.problems.error("no-protocol", message, entries.span, hint=hint)
+
+    def _no_target(self, name: str, target: Named) -> None:
+        """Why no protocol comes from `to`; where the target itself says none, that role is told."""
+        if target.name not in self.entries:
+            hint = did_you_mean(target.name, self.entries) or "name a role of this scenario"
+            message = f"there is no role {target.name!r}"
+            self.problems.error("unknown-role", message, target.span, hint=hint)
+        elif name in self._targets_of(target.name):
+            message = f"role {name!r} is its own target in the end"
+            self.problems.error("to-a-circle", message, target.span, hint="name a server role")
+
+    def _targets_of(self, name: str) -> set[str]:
+        """The roles that are reached by following `to`, the first one included."""
+        found: set[str] = set()
+        while name in self.entries and name not in found:
+            found.add(name)
+            target = self._target(self.entries[name])
+            name = "" if target is None else target.name
+        return found
 
     def _fill_in_defaults(self, entries: _Entries, kind: Kind) -> None:
         if self.defaults is None:

@@ -127,7 +127,8 @@ def _check_fixed_addresses(compilation: Compilation, problems: Problems) -> None
             continue
         for other in taken[key]:
             if _overlap(one, other):
-                message = f"{one.role.name!r} and {other.role.name!r} listen on the same {key[0]} {_noun(one)} {key[1]}"
+                where = f"{key[0]} {_noun(one)} {key[1]}"
+                message = f"{one.role.name!r} and {other.role.name!r} listen on the same {where}"
                 hint = (
                     "leave one 'port' out, and a free one is taken"
                     if one.role.port
@@ -252,7 +253,10 @@ def _check_starts(compilation: Compilation, problems: Problems) -> None:
     for role in _roles(compilation):
         for named in role.start:
             if named.name not in names:
-                hint = did_you_mean(named.name, names) or "name a role, a process or a signal that some step gives"
+                hint = (
+                    did_you_mean(named.name, names)
+                    or "name a role, a process or a signal that some step gives"
+                )
                 message = f"there is no role, process or signal {named.name!r}"
                 problems.error("unknown-start", message, named.span, hint=hint)
             elif role.name in _waited_for(named.name, compilation):

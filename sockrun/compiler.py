@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from sockrun.commands import Await, Command, Fact, Tell
 from sockrun.context import Context
-from sockrun.framing import compile_framing
 from sockrun.model import Named, Role, Scenario, Step
 from sockrun.payloads import compile_payload
 from sockrun.program import (
@@ -26,11 +25,10 @@ from sockrun.program import (
     RoleProgram,
     barriers_in,
 )
-from sockrun.scalars import converted, to_port, to_text
+from sockrun.scalars import converted_if_said, to_bytes, to_port
 from sockrun.source import Node, Span
 from sockrun.steps import compile_step, compile_steps
-from sockrun.values import Operand, Value
-from sockrun.workshop import Workshop
+from sockrun.workshop import Workshop, framing_of
 
 
 @dataclass(frozen=True)
@@ -106,12 +104,12 @@ def _compile_role(role: Role, scenario: Scenario, shared: Context, scale: float)
         side=role.side,
         sequences=sequences,
         datagram=role.datagram,
-        host=_text(role.host, context),
-        port=_port(role.port, context),
-        path=_text(role.path, context),
+        host=converted_if_said(role.host, context, to_bytes),
+        port=converted_if_said(role.port, context, to_port),
+        path=converted_if_said(role.path, context, to_bytes),
         to=None if role.to is None else role.to.name,
-        local_host=_text(role.local_host, context),
-        local_port=_port(role.local_port, context),
+        local_host=converted_if_said(role.local_host, context, to_bytes),
+        local_port=converted_if_said(role.local_port, context, to_port),
         socket=role.socket,
         connections=role.connections,
         per_sender=role.protocol == "udp" and "connections" in role.keys,
@@ -133,7 +131,7 @@ def _workshop(role: Role, scenario: Scenario, context: Context, scale: float) ->
         role=role,
         roles=scenario.roles,
         context=context,
-        framing=None if role.framing is None or role.datagram else compile_framing(role.framing, context),
+        framing=None if role.framing is None or role.datagram else framing_of(role.framing, context),
         scale=scale,
         keeps=any(map(_mentions_received, (*own, *turns))),
     )
@@ -169,18 +167,6 @@ def _node_mentions_received(node: Node) -> bool:
     if isinstance(node.value, str):
         return "received" in node.value
     return any(map(_node_mentions_received, node.items or node.mapping.values()))
-
-
-def _text(node: Node | None, context: Context) -> Operand | None:
-    return None if node is None else converted(node, context, _as_text)
-
-
-def _as_text(value: Value) -> Value:
-    return to_text(value).encode()
-
-
-def _port(node: Node | None, context: Context) -> Operand | None:
-    return None if node is None else converted(node, context, to_port)
 
 
 # --- the start ---------------------------------------------------------------------------------

@@ -48,7 +48,10 @@ def _declared(
             option = "--var" if key == "vars" else "--secret"
             message = f"{option} {name}: this scenario declares no such name in {key!r}"
             problems.error(
-                "undeclared-variable", message, span, hint=did_you_mean(name, declared) or f"add it to {key!r}"
+                "undeclared-variable",
+                message,
+                span,
+                hint=did_you_mean(name, declared) or f"add it to {key!r}",
             )
     values: Constants = {}
     for name, value in declared.items():

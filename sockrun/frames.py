@@ -80,6 +80,12 @@ class FramedMatcher:
     def judge(self, message: bytes) -> Match | Mismatch:
         return self.matcher.judge(message)
 
+    def progress(self, unread: bytes) -> str:
+        """What a reader that had these bytes when no more came would say."""
+        cut, buffer = self.cut(), bytearray(unread)
+        cut.find(buffer, False)
+        return _FramedReader(cut, self.matcher).progress(buffer)
+
 
 # --- cuts --------------------------------------------------------------------------------------
 

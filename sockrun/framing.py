@@ -55,7 +55,7 @@ class Framing(Protocol):
     def framed(self, matcher: Matcher) -> Matcher:
         """The matcher whose readers take one message with its frame and let `matcher` judge the message.
 
-        Its readers also have `progress(buffer) -> str`: how far the message was when no more bytes came.
+        Both it and its readers have `progress(unread) -> str`: how far the message was when no more came.
         """
         ...
 

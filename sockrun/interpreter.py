@@ -84,11 +84,23 @@ class StepFailed(Exception):  # noqa: N818 (it says what happened)
 class Frame:
     """The names of one copy or connection of a role; satisfies `values.Scope`."""
 
-    __slots__ = ("index", "name_", "place", "published", "received", "role", "rounds", "seat", "stage", "variables")
+    __slots__ = (
+        "index",
+        "place",
+        "published",
+        "received",
+        "refused",
+        "role",
+        "rounds",
+        "seat",
+        "stage",
+        "variables",
+        "who",
+    )
 
     def __init__(self, role: RoleProgram, name: str, index: int, stage: Stage, seat: Seat) -> None:
         self.role = role
-        self.name_ = name
+        self.who = name
         self.index = index
         self.stage = stage
         self.seat = seat
@@ -97,6 +109,7 @@ class Frame:
         self.received: bytes = b""
         self.rounds: list[int] = []
         self.place: Place | None = None
+        self.refused = False  # a step has expected it
 
     def name(self, name: str) -> Value:
         if name in self.variables:
@@ -133,7 +146,7 @@ class Frame:
             self.stage.publish(self.role.name, self.index, name, value)
 
     def fail(self, kind: FailureKind, message: str, place: Place | None = None, **more: object) -> NoReturn:
-        raise StepFailed(Failure(kind, self.name_, place or self.place, message, **more))  # type: ignore[arg-type]
+        raise StepFailed(Failure(kind, self.who, place or self.place, message, **more))  # type: ignore[arg-type]
 
 
 # --- a role's life -----------------------------------------------------------------------------
@@ -151,18 +164,19 @@ def life(
     if connect is not None:
         command = yield from _made(connect, frame)
         event = yield command
-        frame.stage.record(frame.name_, None, command, event)
+        frame.stage.record(frame.who, None, command, event)
         if isinstance(event, Failed):
             frame.fail("step", event.reason, environment=event.environment)
     yield from play(block, frame)
     frame.place = None
     yield Done()
     event = yield Finish(frame.stage.patience(frame.seat.channel))
-    frame.stage.record(frame.name_, None, "end", event)
+    frame.stage.record(frame.who, None, "end", event)
+    if isinstance(event, Ended) and event.kind == "refused" and not frame.refused:
+        frame.fail("refused", _nobody_listens(frame))
     unread = event.unread if isinstance(event, Ended | TimedOut) else b""
     if unread and not role.allow_unread:
-        what = "a datagram" if role.datagram else "bytes"
-        frame.fail("unread", f"{what} came that no step took", received=unread)
+        fail_unread(frame, unread)
 
 
 def play(block: Block, frame: Frame) -> Role:
@@ -177,7 +191,7 @@ def play(block: Block, frame: Frame) -> Role:
                     assert step.make is not None
                     command = yield from _made(step.make, frame)
                 event = yield command
-                record(frame.name_, place, command, event)
+                record(frame.who, place, command, event)
                 if event.__class__ is Match and step.wanted == "bytes":
                     _took(step, event, frame)
                 else:
@@ -185,13 +199,13 @@ def play(block: Block, frame: Frame) -> Role:
             case Do():
                 for action in step.commands:
                     event = yield action
-                    record(frame.name_, place, action, event)
+                    record(frame.who, place, action, event)
                     if event is not None:
                         _refuse(event, frame)
             case Make():
                 for action in (yield from _made(step.make, frame)):
                     event = yield action
-                    record(frame.name_, place, action, event)
+                    record(frame.who, place, action, event)
                     if event is not None:
                         _refuse(event, frame)
             case Assign():
@@ -254,6 +268,7 @@ def _settle(step: Wait, command: Receive, event: Event, frame: Frame) -> None:
         return
     if isinstance(event, Ended) and not event.unread:
         if event.kind == step.wanted:
+            frame.refused = event.kind == "refused"
             return
         if step.wanted == "fin" and step.reset_too and event.kind == "reset":
             return
@@ -281,12 +296,10 @@ def _mismatch(step: Wait, event: Mismatch, frame: Frame) -> NoReturn:
 
 
 def _ended(step: Wait, command: Receive, event: Ended, frame: Frame) -> NoReturn:
-    channel = frame.seat.channel
-    peer = f" at {channel.peer}" if channel is not None and channel.peer else ""
     how = {
         "fin": "the peer closed",
         "reset": "the peer reset the connection",
-        "refused": f"nobody listens{peer} (connection refused)",
+        "refused": _nobody_listens(frame),
         "closed-here": "the connection is closed: this role closed it before",
     }[event.kind]
     kinds: dict[str, FailureKind] = {"fin": "closed", "reset": "reset", "refused": "refused"}
@@ -298,6 +311,18 @@ def _ended(step: Wait, command: Receive, event: Ended, frame: Frame) -> NoReturn
     elif event.kind != "closed-here":
         how = f"{INSTEAD[step.wanted]}, but {how}"
     frame.fail(kind, how, received=event.unread)
+
+
+def _nobody_listens(frame: Frame) -> str:
+    channel = frame.seat.channel
+    peer = f" at {channel.peer}" if channel is not None and channel.peer else ""
+    return f"nobody listens{peer} (connection refused)"
+
+
+def fail_unread(frame: Frame, unread: bytes) -> NoReturn:
+    """The role's connection is over, and bytes are left."""
+    what = "a datagram" if frame.role.datagram else "bytes"
+    frame.fail("unread", f"{what} came that no step took", received=unread)
 
 
 def _timed_out(step: Wait, command: Receive, event: TimedOut, frame: Frame) -> NoReturn:
@@ -351,5 +376,3 @@ def after(facts: Iterable[Fact], then: Callable[[], None]) -> Role:
     """Wait for facts, then call: how a server that starts late begins to listen."""
     yield Await(tuple(facts))
     then()
-
-

@@ -1,7 +1,7 @@
 """The whole way from a file to its programs, in one function.
 
 A stage is left out only where its input makes no sense: a file that is no YAML has no shape, one of a wrong
-shape has no model. All that is found on the way is reported, once, in the order of the file.
+shape has no model, unless it is wrong in single steps only (`holes.py`). All that is found on the way is reported, once, in the order of the file.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sockrun.compiler import compile_scenario
 from sockrun.constants import combinations
 from sockrun.context import Context
 from sockrun.diagnostics import Diagnostic, Invalid, Problems, in_order
+from sockrun.holes import with_holes
 from sockrun.program import Program
 from sockrun.source import Node, Source, Span
 
@@ -34,7 +35,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A file and what came of it: a program for each combination of its matrix, none where there is an error."""
+    """A file and its programs: one for each combination of the matrix, none where there is an error."""
 
     path: str
     programs: tuple[Program, ...]
@@ -76,8 +77,10 @@ def _load(source: Source, pack: Path, options: Options) -> Loaded:
     except Invalid as invalid:
         return Loaded(source.path, (), invalid.diagnostics)
     problems.found.extend(schema.check(root))
-    if not problems.errors:
-        programs = list(_programs(root, pack, options, problems))
+    wrong = [diagnostic.span for diagnostic in problems.errors]
+    usable = with_holes(root, wrong) if wrong else root
+    if usable is not None:
+        programs = list(_programs(usable, pack, options, problems))
     return Loaded(source.path, () if problems.errors else tuple(programs), tuple(in_order(problems.found)))
 
 

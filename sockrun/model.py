@@ -40,6 +40,7 @@ VERBS = frozenset(
         "include",
     ]
 )
+HOLE = ""  # the verb of a step whose shape is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `word` is what the file calls it (`payload` for the short form's `send`), `body` the steps inside."""
+    """One step. `word` is what the file calls it (`payload` in the short form), `body` the steps inside."""
 
     verb: str
     word: str
@@ -73,7 +74,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role with its defaults filled in. `keys` has the place of each key it says or takes from `defaults`."""
+    """A role with its defaults filled in. `keys` has the place of each key, in the role or in `defaults`."""
 
     name: str
     span: Span
@@ -116,7 +117,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`names` has every role and process of the file, also those that could not be built (`complete` is then false)."""
+    """`names` has every role and process of the file; `complete` is false where one could not be built."""
 
     name: str
     description: str

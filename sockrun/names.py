@@ -1,6 +1,6 @@
 """The names that expressions may use, held against what the scenario can ever give them.
 
-A name that nothing ever binds would make its reader wait until the scenario's timeout; it is told here instead.
+A name that nothing ever binds would make its reader wait until the scenario's timeout: it is told here.
 Where a role or a step could not be compiled its names are not known, and nothing is said about them.
 """
 
@@ -70,7 +70,9 @@ def _check_word(word: str, span: Span, place: _Place, problems: Problems) -> Non
         hint = f"write ${{{word}.host}}, ${{{word}.port}} or a variable of it"
         problems.error("unbound-name", f"{word!r} is a role or process, not a value", span, hint=hint)
     else:
-        hint = did_you_mean(word, known) or "bind it with 'set', 'as' or a named group, or declare it in 'vars'"
+        hint = (
+            did_you_mean(word, known) or "bind it with 'set', 'as' or a named group, or declare it in 'vars'"
+        )
         problems.error("unbound-name", f"nothing ever binds {word!r}", span, hint=hint)
 
 
@@ -87,14 +89,11 @@ def _check_attribute(
         return  # a role that could not be built
     known = _attributes(base, place)
     if known is None:
-        words = {*scenario.names, *_OF_A_CONNECTION, "ports", "env"}
-        hint = (
-            did_you_mean(base, words)
-            or "a role, a process, or one of peer, local, tls, ports, env can stand there"
-        )
+        near = did_you_mean(base, {*scenario.names, *_OF_A_CONNECTION, "ports", "env"})
+        hint = near or "a role, a process, or one of peer, local, tls, ports, env can stand there"
         problems.error("unbound-name", f"there is no {base!r} that has a {attribute!r}", span, hint=hint)
     elif attribute not in known:
-        hint = did_you_mean(attribute, known) or (f"it has {', '.join(sorted(known))}" if known else None)
+        hint = did_you_mean(attribute, known) or f"it has {', '.join(sorted(known)) or 'nothing'}"
         problems.error("unbound-name", f"{base!r} has no {attribute!r}", span, hint=hint)
 
 

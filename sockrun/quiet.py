@@ -22,7 +22,9 @@ ENDED = "has ended"
 
 def deadlock(scene: Scene) -> Failure | None:
     """The failure, when nobody can go on; None when somebody may."""
-    if not scene.closed_world or scene.network.unpaired:
+    if not scene.closed_world:
+        return None
+    if any(task.channel is not None and task.channel.unaccepted for task in scene.frames):
         return None
     if any(_may_go_on(task) for task in scene.frames if not task.done):
         return None

@@ -70,5 +70,3 @@ class Runner:
         scene = Scene(program, self._network, ended, self._watcher)
         self._running[scene] = program.fixed_ports
         scene.start()
-
-

@@ -27,6 +27,11 @@ def to_text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def to_bytes(value: Value) -> bytes:
+    """Bytes as they are, numbers in decimal."""
+    return value if isinstance(value, bytes) else to_text(value).encode()
+
+
 def to_seconds(value: Value) -> float:
     return units.seconds(to_text(value))
 
@@ -162,6 +167,13 @@ def converted(node: Node, context: Context, convert: Callable[[Value], Value]) -
     except ValueError as error:
         context.problems.error("bad-value", str(error), node.span)
         return None
+
+
+def converted_if_said(
+    node: Node | None, context: Context, convert: Callable[[Value], Value]
+) -> Operand | None:
+    """The same for a key that may be left out."""
+    return None if node is None else converted(node, context, convert)
 
 
 def settled(node: Node | None, context: Context, convert: Callable[[Value], T], default: T) -> T:

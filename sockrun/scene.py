@@ -8,8 +8,7 @@ left that no step took; the first failure ends it. Whatever happens, `_close` gi
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Generator
-from functools import partial
+from collections.abc import Callable
 from math import inf
 
 from sockrun import quiet
@@ -28,7 +27,7 @@ from sockrun.commands import (
     Tell,
 )
 from sockrun.diagnostics import EnvironmentRefused
-from sockrun.interpreter import Frame, StepFailed, after, life
+from sockrun.interpreter import Frame, StepFailed, after, fail_unread, life
 from sockrun.network.interface import PENDING, Channel, Endpoint, Listener, Network, Reply
 from sockrun.network.loop import Task
 from sockrun.program import Place, Program, RoleProgram
@@ -96,7 +95,7 @@ class Scene:
         self._watcher = watcher
         self._trace: list[TraceEntry] = []
         self._listeners: list[Listener] = []
-        self._channels: list[Channel] = []  # all that were ever made and may still be open
+        self._starters: list[Task] = []  # of servers that begin to listen late
         self._unfinished = 0  # tasks that have not come to their end
         self._holding: list[Task] = []
         self._closing = False  # only `connections: any` are left
@@ -148,11 +147,13 @@ class Scene:
             self._add(cast, channel)
             return True
         else:
-            listener = self.network.listen(endpoint, address, partial(self._accepted, cast), not role.start_after)
+            listener = self.network.listen(endpoint, address, _Door(self, cast), not role.start_after)
         self._listeners.append(listener)
         self.sharing.addresses[role.name] = listener.address
         if role.start_after:
-            self._play(Task(self, role.name, role.name), after(role.start_after, listener.listen))
+            starter = Task(self, role.name, role.name)
+            self._starters.append(starter)
+            self.loop.start(starter, after(role.start_after, listener.listen))
         return True
 
     def _start_roles(self) -> None:
@@ -171,19 +172,15 @@ class Scene:
         self.sharing.connections[role.name] = cast.begun
         task = Task(self, role.name, cast.name(index))
         task.channel = channel
-        if channel is not None:
-            self._channels.append(channel)
         frame = Frame(role, task.name, index, self, task)
         block = role.sequences[index if len(role.sequences) > 1 else 0]
         cast.tasks.append(task)
         self.frames[task] = frame
-        self._play(task, life(frame, block, self._connect if role.side == "client" else None))
-
-    def _play(self, task: Task, generator: Generator[Command, Event, None]) -> None:
         self._unfinished += 1
-        self.loop.start(task, generator)
+        self.loop.start(task, life(frame, block, self._connect if role.side == "client" else None))
 
-    def _accepted(self, cast: Cast, channel: Channel) -> None:
+    def accepted(self, cast: Cast, channel: Channel) -> None:
+        """A connection has come for a server role."""
         if cast.wanted is None or cast.begun < cast.wanted:
             self.record(cast.name(cast.begun), None, "accept", None)
             self._add(cast, channel)
@@ -218,6 +215,8 @@ class Scene:
         role = frame.role
         if task.channel is not None:
             task.channel.close(task, Close())
+            if task.channel.unread and not role.allow_unread:
+                fail_unread(frame, task.channel.unread)
         inside = any(_same(command.to, address) for address in self.sharing.addresses.values())
         self.closed_world = self.closed_world and inside
         try:
@@ -282,8 +281,9 @@ class Scene:
     # --- the end ---
 
     def finished(self, task: Task) -> None:
-        self._unfinished -= 1
-        self._look_for_end()
+        if task in self.frames:
+            self._unfinished -= 1
+            self._look_for_end()
 
     def _look_for_end(self) -> None:
         """Past all steps, what is left are datagram sockets, to be read out, and `connections: any`."""
@@ -326,8 +326,8 @@ class Scene:
                 task.channel.abandon()
                 self._unfinished -= 1
 
-    def failed(self, task: Task, error: Exception) -> None:
-        """A task raised: its step does not hold, or there is a bug in sockrun."""
+    def failed(self, task: Task | None, error: Exception) -> None:
+        """Something raised: a step does not hold, the machine refused, or there is a bug in sockrun."""
         if isinstance(error, StepFailed):
             self._fail(error.failure)
         elif isinstance(error, EnvironmentRefused):
@@ -385,8 +385,8 @@ class Scene:
                 task.channel.abandon()
         self.loop.stop(self._clock)
         self.loop.forget(self)
-        for channel in self._channels:
-            channel.abandon()
+        for task in self._starters:
+            self.loop.stop(task)
         for listener in self._listeners:
             listener.close()
         for port in self.sharing.ports.values():
@@ -416,6 +416,18 @@ class Scene:
         return self.network.random_bytes(size)
 
 
+class _Door:
+    """A server role's `interface.Acceptor`."""
+
+    def __init__(self, scene: Scene, cast: Cast) -> None:
+        self._scene = scene
+        self._cast = cast
+
+    def accepted(self, channel: Channel) -> None:
+        self._scene.accepted(self._cast, channel)
+
+    def failed(self, error: Exception) -> None:
+        self._scene.failed(None, error)
 
 
 def _text(operand: Operand, scope: Scope) -> str:

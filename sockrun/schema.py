@@ -122,9 +122,11 @@ def _part(part: Part) -> Schema:
 class Mistake(NamedTuple):
     """One error of the validator.
 
-    `keyword` and `wanted` are the schema's keyword that does not hold and what it says, `schema` is where it
-    stands, `path` the place of `value` in the file. `named`: `value` is a key of the mapping at `path`.
-    `form` and `owner`: the form whose rule does not hold, and the schema that has a rule for each of its forms.
+    `keyword`, `wanted`: the keyword of the schema that does not hold, and what it says.
+    `schema`: where that keyword stands.
+    `path`: the place of `value` in the file.
+    `named`: `value` is a key of the mapping at `path`.
+    `form`, `owner`: the form whose rule does not hold, and the schema that has a rule for each of its forms.
     """
 
     keyword: str

@@ -4,7 +4,7 @@ Lives here: from the validator's errors to diagnostics with places, one for each
 asking the validator, and which forms there are (`schema.py`).
 
 The one theory: the schema's titles are noun phrases ('a duration such as 250ms, 2s or 1m'), and messages are
-made of them. A new kind of value needs a title there and nothing here. `_EXPLAIN` has one entry for each
+made of them. A new kind of value needs a title there and nothing here. `EXPLAIN` has one entry for each
 keyword of JSON Schema that the schema uses.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from sockrun.diagnostics import Diagnostic, did_you_mean, in_order, quoted
-from sockrun.schema import Mistake, Place, Schema, bare_verbs, beside, definition, forms, verbs
+from sockrun.schema import Mistake, Place, Schema, bare_verbs, beside, definition, forms, matcher_forms, verbs
 from sockrun.source import Node, Span
 
 
@@ -73,7 +73,7 @@ def _findings(file: _File, mistake: Mistake) -> Iterator[Finding]:
     if mistake.value is None and not mistake.named:
         yield _nothing(file, mistake)
     else:
-        yield from _EXPLAIN[mistake.keyword](file, mistake)
+        yield from EXPLAIN[mistake.keyword](file, mistake)
 
 
 def _nothing(file: _File, mistake: Mistake) -> Finding:
@@ -87,23 +87,23 @@ def _nothing(file: _File, mistake: Mistake) -> Finding:
 
 def _unknown_keys(file: _File, mistake: Mistake) -> Iterator[Finding]:
     known = mistake.schema["properties"]
-    where = quoted(_label(mistake)) if _is_entry(mistake) else mistake.schema["title"]
     for key in mistake.value:
         if key not in known:
             file.unknown.setdefault(mistake.path, []).append(key)
-            message = f"unknown key {quoted(key)} in {where}"
-            hint = _one_level_up(mistake.path, key) or did_you_mean(key, known) or _allowed(known)
+            message = f"unknown key {_shown(key)} in {_subject(mistake)}"
+            hint = _elsewhere(mistake, key) or did_you_mean(key, known) or _allowed(known)
             yield Finding(Diagnostic("unknown-key", message, file.key(mistake.path, key), hint), "key")
 
 
-def _one_level_up(path: Place, key: str) -> str | None:
-    """The hint for what was written inside a verb's value and belongs beside the verb."""
-    if len(path) < 2 or not isinstance(path[-2], int) or path[-3:-2] == ("react",):
-        return None
-    verb = str(path[-1])
-    return (
-        f"it stands beside {quoted(verb)}, one level up" if key in beside(definition("step"), verb) else None
-    )
+def _elsewhere(mistake: Mistake, key: str) -> str | None:
+    """The hint for a word that is right in another place: beside the verb, or in a matcher."""
+    path = mistake.path
+    in_step = len(path) > 1 and isinstance(path[-2], int) and path[-3] != "react"
+    if in_step and key in beside(definition("step"), str(path[-1])):
+        return f"it stands beside {quoted(str(path[-1]))}, one level up"
+    if mistake.schema is definition("payload") and key in matcher_forms():
+        return "only a matcher has it, and this is a payload"
+    return None
 
 
 def _allowed(words: Iterable[object], most: int = 12) -> str | None:
@@ -117,7 +117,7 @@ def _name(file: _File, mistake: Mistake) -> Iterator[Finding]:
     if mistake.keyword == "not":
         message = f"{quoted(mistake.value)} is a word of the expression language and cannot be a name"
     else:
-        message = f"{quoted(mistake.value)} is not {mistake.schema['title']}"
+        message = f"{_shown(mistake.value)} is not {mistake.schema['title']}"
     span = file.key(mistake.path, mistake.value) if mistake.named else file.value(mistake.path)
     yield Finding(Diagnostic("bad-name", message, span), "key" if mistake.named else "value")
 
@@ -147,8 +147,7 @@ def _rivals(owner: Schema, node: Node) -> list[str]:
 def _several_forms(file: _File, mistake: Mistake, written: list[str]) -> Finding:
     owner, _, _ = _rule(mistake)
     title, noun = owner["title"], _noun(owner)
-    count = {2: "two", 3: "three"}.get(len(written), str(len(written)))
-    message = f"{title} has one {noun}, here are {count}: {', '.join(written)}"
+    message = f"{title} has one {noun}, here are {_counted(written)}"
     hint = "write a step of its own for each" if noun == "verb" else None
     return Finding(
         Diagnostic(f"several-{noun}s", message, file.key(mistake.path, written[1]), hint), "key", 1
@@ -165,17 +164,19 @@ def _rule(mistake: Mistake) -> tuple[Schema, str, str]:
 def _no_form(file: _File, mistake: Mistake) -> Iterator[Finding]:
     """`not` on a mapping with forms: it has only companions of a form, or nothing."""
     owner, noun = mistake.schema, _noun(mistake.schema)
-    lonely = next((key for key in mistake.value if len(_takers(owner, key)) <= 3), None)
-    if lonely is None:
-        hint = (
-            f"say what is done, for example {_listed(forms(owner)[:2])}"
-            if noun == "verb"
-            else _allowed(forms(owner), 20)
-        )
-    else:
-        hint = f"{quoted(lonely)} goes with {_listed(_takers(owner, lonely))}"
     message = f"{owner['title']} needs a {noun}"
+    hint = _form_hint(owner, mistake.value)
     yield Finding(Diagnostic(f"no-{noun}", message, file.head(mistake.path), hint), "lack")
+
+
+def _form_hint(owner: Schema, written: Iterable[str]) -> str | None:
+    """What the lonely companion goes with; where it goes with many, what there is."""
+    for key in written:
+        if len(takers := _takers(owner, key)) <= 3:
+            return f"{quoted(key)} goes with {_listed(takers)}"
+    if owner is definition("step"):
+        return f"say what is done, for example {_listed(forms(owner)[:2])}"
+    return _allowed(forms(owner), most=20)
 
 
 def _not(file: _File, mistake: Mistake) -> Iterator[Finding]:
@@ -193,7 +194,7 @@ def _required(file: _File, mistake: Mistake) -> Iterator[Finding]:
         message = f"{quoted(mistake.form)} needs {_listed(missing, 'and')} beside it"
         span = file.key(mistake.path, mistake.form)
     else:
-        message = f"{mistake.schema['title']} needs {_listed(missing, 'and')}"
+        message = f"{_subject(mistake)} needs {_listed(missing, 'and')}"
         span = file.head(mistake.path)
     yield Finding(Diagnostic("missing-key", message, span), "lack")
 
@@ -298,7 +299,7 @@ def _empty(file: _File, mistake: Mistake) -> Iterator[Finding]:
 def _several_roles(file: _File, mistake: Mistake) -> Iterator[Finding]:
     """`maxProperties`, which the schema only uses for the scenario's own steps."""
     names = list(mistake.value)
-    message = f"{mistake.schema['title']} names one role, here are {len(names)}: {', '.join(names)}"
+    message = f"{mistake.schema['title']} names one role, here are {_counted(names)}"
     span = file.key(mistake.path, names[1])
     yield Finding(Diagnostic("several-roles", message, span, "begin an entry of its own for each"), "key", 1)
 
@@ -324,6 +325,12 @@ def _label(mistake: Mistake) -> str:
     return next((part for part in reversed(mistake.path) if isinstance(part, str)), "scenario")
 
 
+def _subject(mistake: Mistake) -> str:
+    """What a mapping is called: by the key it stands under, else by its kind."""
+    title: str = mistake.schema["title"]
+    return quoted(_label(mistake)) if _is_entry(mistake) else title
+
+
 def _is_entry(mistake: Mistake) -> bool:
     """Whether the value stands directly behind a key."""
     return bool(mistake.path) and isinstance(mistake.path[-1], str)
@@ -338,6 +345,12 @@ def _written(value: object) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
 
 
+def _counted(words: list[str]) -> str:
+    """'two: send, expect'."""
+    number = {2: "two", 3: "three", 4: "four"}.get(len(words), str(len(words)))
+    return f"{number}: {', '.join(words)}"
+
+
 def _listed(words: list[str], conjunction: str = "or") -> str:
     *first, last = [quoted(word) for word in words]
     return f"{', '.join(first)} {conjunction} {last}" if first else last
@@ -345,7 +358,7 @@ def _listed(words: list[str], conjunction: str = "or") -> str:
 
 _Explain: TypeAlias = Callable[[_File, Mistake], Iterator[Finding]]
 
-_EXPLAIN: dict[str, _Explain] = {
+EXPLAIN: dict[str, _Explain] = {
     "additionalProperties": _unknown_keys,
     "required": _required,
     "not": _not,

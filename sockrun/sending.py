@@ -6,25 +6,30 @@ its commands from a scope. All values are taken before the first command is hand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 from sockrun.commands import Address, Command, Send, SendPieces, Sleep
-from sockrun.context import Context
+from sockrun.framing import Framing
 from sockrun.payloads import compile_payload
 from sockrun.program import Block, Do, Make
-from sockrun.scalars import SETTLED, converted, to_count, to_natural, to_seconds, to_text
-from sockrun.source import Node
-from sockrun.values import ExpressionError, Operand, Payload, Scope
+from sockrun.scalars import SETTLED, converted_if_said, to_bytes, to_count, to_natural, to_seconds, to_text
+from sockrun.values import ExpressionError, Operand, Payload, Scope, Value
 from sockrun.workshop import Job
 
 _LARGEST_UDP = 65_507  # bytes: 65,535 less the IPv4 and UDP headers (RFC 768, RFC 791)
 _PIECE = 65_536  # bytes; more is streamed
 _MADE_ONCE = 1_000  # commands; more are made as they are played
 
-_EMPTY = "an empty payload says nothing on a stream"
+
+class Unsendable(ExpressionError):  # noqa: N818 (it says what the bytes are)
+    """Bytes that cannot be sent like that; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Sending:
     """One `send`. `limit` is the largest datagram, None on a stream."""
 
     payload: Payload
-    frame: Callable[[bytes], bytes] | None
+    framing: Framing | None
     chunk: Operand | None
     every: Operand | None
     repeat: Operand | None
@@ -52,7 +57,12 @@ class Sending:
     def _streams(self) -> bool:
         size = self.payload.size
         whole = self.payload.constant is not None or (size is not None and size <= _PIECE)
-        return self.stream and self.frame is None and self.chunk is None and not whole
+        return (
+            self.stream
+            and (self.framing is None or self.framing.streams)
+            and self.chunk is None
+            and not whole
+        )
 
     @property
     def known(self) -> bool:
@@ -63,14 +73,14 @@ class Sending:
 
     def _sends(self, scope: Scope) -> list[Command]:
         data = self.payload.evaluate(scope)
-        framed = data if self.frame is None else self.frame(data)
+        framed = data if self.framing is None else self.framing.frame(data)
         if self.stream and not framed:
-            raise ExpressionError(_EMPTY)
+            raise _empty()
         to = None if self.to is None else to_address(to_text(self.to.evaluate(scope)))
         size = len(framed) if self.chunk is None else cast(int, self.chunk.evaluate(scope))
         parts = [framed[at : at + size] for at in range(0, len(framed), size)] if framed else [framed]
         if self.limit is not None and len(parts[0]) > self.limit:
-            raise ExpressionError(_too_large(len(parts[0])))
+            raise _too_large(len(parts[0]))
         return [Send(part, to, self.seconds) for part in parts]
 
     def _streamed(self, scope: Scope) -> list[Command]:
@@ -78,18 +88,24 @@ class Sending:
         pieces = self.payload.pieces(scope)
         first, second = next(pieces, b""), next(pieces, b"")
         if not first:
-            raise ExpressionError(_EMPTY)
+            raise _empty()
         if not second:
             return [Send(first, None, self.seconds)]
         return [SendPieces(partial(self.payload.pieces, scope), self.seconds)]
 
 
 def to_address(text: str) -> Address:
-    """HOST:PORT, an IPv6 host in brackets. Raises: ExpressionError."""
+    """HOST:PORT, an IPv6 host in brackets. Raises: ValueError."""
     host, colon, port = text.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) <= 65_535):
-        raise ExpressionError(f"{text!r} is no address: write HOST:PORT, such as 127.0.0.1:53 or [::1]:53")
+        raise ValueError(f"{text!r} is no address: write HOST:PORT, such as 127.0.0.1:53 or [::1]:53")
     return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def _to_address_text(value: Value) -> bytes:
+    """The text of an address, which has been found to be one."""
+    to_address(to_text(value))
+    return to_bytes(value)
 
 
 def send(job: Job) -> Block:
@@ -102,7 +118,7 @@ def send(job: Job) -> Block:
     try:
         commands = sending.commands(SETTLED)
     except ExpressionError as error:
-        _complain(job, error.message)
+        _complain(job, error)
         return ()
     first = tuple(command for command, _ in zip(commands, range(_MADE_ONCE + 1), strict=False))
     return (Do(place, first),) if len(first) <= _MADE_ONCE else (Make(place, sending.commands),)
@@ -111,10 +127,9 @@ def send(job: Job) -> Block:
 def _compile(job: Job) -> Sending | None:
     context, options, datagram = job.context, job.step.options, job.role.datagram
     payload = compile_payload(job.node, context)
-    framing = None if datagram else job.framing()
     if "to" in options and job.role.protocol != "udp":
         context.problems.error("to-on-stream", "only a udp role sends to an address", job.step.keys["to"])
-    chunk = _option(options.get("chunk"), context, to_count)
+    chunk = converted_if_said(options.get("chunk"), context, to_count)
     if payload is None:
         return None
     limit = _LARGEST_UDP if job.role.protocol == "udp" else None
@@ -123,23 +138,15 @@ def _compile(job: Job) -> Sending | None:
         return None
     return Sending(
         payload=payload,
-        frame=None if framing is None else framing.frame,
+        framing=job.framing(),
         chunk=chunk,
-        every=_option(options.get("every"), context, to_seconds),
-        repeat=_option(options.get("repeat"), context, to_natural),
-        to=_option(options.get("to"), context, to_text_value),
+        every=converted_if_said(options.get("every"), context, to_seconds),
+        repeat=converted_if_said(options.get("repeat"), context, to_natural),
+        to=converted_if_said(options.get("to"), context, _to_address_text),
         seconds=job.seconds(),
         stream=not datagram,
         limit=limit,
     )
-
-
-def to_text_value(value: object) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
-
-
-def _option(node: Node | None, context: Context, convert: Callable[..., object]) -> Operand | None:
-    return None if node is None else converted(node, context, cast("Callable[..., bytes]", convert))
 
 
 def _spaced(sends: list[Command], repeat: int, pause: Sleep | None) -> Iterator[Command]:
@@ -151,15 +158,15 @@ def _spaced(sends: list[Command], repeat: int, pause: Sleep | None) -> Iterator[
             yield command
 
 
-def _too_large(size: int) -> str:
-    return f"a datagram of {size:,} bytes cannot be sent: UDP carries {_LARGEST_UDP:,} at most"
+def _empty() -> Unsendable:
+    return Unsendable("an empty payload says nothing on a stream", "leave the step out")
 
 
-def _complain(job: Job, message: str) -> None:
-    code = (
-        "empty-payload" if message == _EMPTY else "datagram-size" if "datagram" in message else "expression"
-    )
-    hint = {"empty-payload": "leave the step out", "datagram-size": "make it shorter, or give 'chunk'"}.get(
-        code
-    )
-    job.context.problems.error(code, message, job.node.span, hint=hint)
+def _too_large(size: int) -> Unsendable:
+    message = f"a datagram of {size:,} bytes cannot be sent: UDP carries {_LARGEST_UDP:,} at most"
+    return Unsendable(message, "make it shorter, or give 'chunk'")
+
+
+def _complain(job: Job, error: ExpressionError) -> None:
+    hint = error.hint if isinstance(error, Unsendable) else None
+    job.context.problems.error("cannot-be-sent", error.message, job.node.span, hint=hint)

@@ -1,7 +1,7 @@
 """The verbs: one table from a step's word to the function that makes instructions of it.
 
 Lives here: everything that depends on the kind of a step, `send` apart (`sending.py`). Must not live here:
-what needs more than one role (`checks.py`). A verb's function reports what is wrong and then gives no instruction.
+what needs more than one role (`checks.py`). A verb's function reports what is wrong, and is then empty.
 """
 
 from __future__ import annotations
@@ -27,20 +27,29 @@ from sockrun.commands import (
     Sleep,
     Tell,
 )
-from sockrun.context import Context
 from sockrun.endings import Anything, Nothing
 from sockrun.expressions import Expression
 from sockrun.limits import STEPS, Kind, obstacle
 from sockrun.matching import Expectation, compile_matcher
-from sockrun.model import Step
+from sockrun.model import HOLE, Step
 from sockrun.program import Assign, Block, Check, Do, Make, Repeat, Wait, Wanted
 from sockrun.scalars import Literal as Constant
-from sockrun.scalars import converted, operand, settled, to_flag, to_natural, to_port, to_seconds, to_text
+from sockrun.scalars import (
+    converted,
+    converted_if_said,
+    operand,
+    settled,
+    to_bytes,
+    to_flag,
+    to_natural,
+    to_port,
+    to_seconds,
+    to_text,
+)
 from sockrun.sending import send
 from sockrun.source import Node, Span
 from sockrun.values import ExpressionError, Operand, Scope, Value
 from sockrun.workshop import Job, Workshop
-
 
 _WITHOUT_CONSEQUENCE = frozenset({"send", "pause", "check"})  # they bind no name and give no signal
 
@@ -63,6 +72,8 @@ def compile_step(step: Step, number: str, shop: Workshop) -> Block:
 
 def _compile_step(step: Step, number: str, shop: Workshop) -> Block:
     problems, role = shop.context.problems, shop.role
+    if step.verb == HOLE:
+        return ()
     if not_yet.report("step", {step.verb: step.keys.get(step.verb, step.span)}, problems):
         return ()
     not_yet.report(step.verb, _keys(step), problems)
@@ -87,7 +98,7 @@ def _keys(step: Step) -> Mapping[str, Span]:
 
 
 def _expect(job: Job) -> Block:
-    framing = None if job.role.datagram else job.framing()
+    framing = job.framing()
     name = job.step.options.get("as")
     keep = name is not None or job.shop.keeps
     context = job.context.for_messages(job.role.datagram or framing is not None)
@@ -198,26 +209,16 @@ def _connect(job: Job) -> Block:
         to = str(target.value)
         if to not in job.shop.roles:
             context.problems.error("unknown-role", f"there is no role {to!r}", target.span)
-    host = converted_or_none(given.get("host") or own.host, context, _as_text)
+    host = converted_if_said(given.get("host") or own.host, context, to_bytes)
     connecting = _Target(
         protocol=role.protocol,
         to=to,
         host=host if host is not None or to is not None else Constant(b"127.0.0.1"),
-        port=converted_or_none(given.get("port") or own.port, context, to_port),
-        path=converted_or_none(given.get("path") or own.path, context, _as_text),
+        port=converted_if_said(given.get("port") or own.port, context, to_port),
+        path=converted_if_said(given.get("path") or own.path, context, to_bytes),
         retry_for=settled(given.get("retry_for"), context, to_seconds, role.retry_for),
     )
     return (Make(job.place("" if to is None else f"to {to}"), connecting),)
-
-
-def converted_or_none(
-    node: Node | None, context: Context, convert: Callable[[Value], Value]
-) -> Operand | None:
-    return None if node is None else converted(node, context, convert)
-
-
-def _as_text(value: Value) -> Value:
-    return to_text(value).encode()
 
 
 # --- time, and other roles ---------------------------------------------------------------------
@@ -294,18 +295,15 @@ def _check_value(job: Job) -> Block:
     known = value
 
     def test(scope: Scope) -> Mismatch | None:
-        verdict = expectation.evaluate(scope).judge(to_bytes(known.evaluate(scope)))
+        verdict = expectation.evaluate(scope).judge(_message(known.evaluate(scope)))
         return verdict if isinstance(verdict, Mismatch) else None
 
     return (Check(place, test, lambda scope: [(shown, known.evaluate(scope))]),)
 
 
-def to_bytes(value: Value) -> bytes:
-    """A value as a message: bytes as they are, numbers in decimal. Raises: ExpressionError."""
-    if isinstance(value, bytes):
-        return value
+def _message(value: Value) -> bytes:
     try:
-        return to_text(value).encode()
+        return to_bytes(value)
     except ValueError as error:
         raise ExpressionError(str(error)) from None
 

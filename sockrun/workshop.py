@@ -18,6 +18,12 @@ from sockrun.source import Node
 _LABEL = 60  # characters
 
 
+def framing_of(node: Node, context: Context) -> Framing | None:
+    """The framing that a node says; None for `none`."""
+    framing = compile_framing(node, context)
+    return None if framing is None or framing.name == "none" else framing
+
+
 @dataclass(frozen=True)
 class Workshop:
     """One role's steps being compiled. `scale` multiplies timeouts; `keeps`: `received` is read somewhere.
@@ -71,9 +77,11 @@ class Job:
         return own * self.shop.scale
 
     def framing(self) -> Framing | None:
-        """The step's own framing (`none` is one too), else the role's."""
+        """The step's own framing, else the role's; None on an unframed stream, and for datagrams."""
+        if self.role.datagram:
+            return None
         own = self.step.options.get("framing")
-        return self.shop.framing if own is None else compile_framing(own, self.context)
+        return self.shop.framing if own is None else framing_of(own, self.context)
 
     def names(self) -> tuple[str, ...]:
         """The argument as one name or a list of them, known before the scenario runs."""

@@ -193,6 +193,16 @@ def _directive(_: Failure) -> Explanation:
     return Explanation("this is no directive of YAML 1.2", "leave it out")
 
 
+def _question_mark(_: Failure) -> Explanation:
+    return Explanation("a '?' begins a key, which cannot stand here", _QUOTE_IT)
+
+
+def _lone_colon(_: Failure) -> Explanation:
+    return Explanation(
+        "within [ ] and { }, a ':' needs a space behind it", "add it, or put the text in quotes"
+    )
+
+
 def _second_value(_: Failure) -> Explanation:
     return Explanation("the document has ended before this", "a file holds one mapping: mend the indentation")
 
@@ -205,6 +215,8 @@ _EXPLANATIONS: dict[str, Callable[[Failure], Explanation]] = {
     r"quoted scalar: .*(escape|hexa?decimal)": _escape,
     r"tab character|cannot start any token": _first_character,
     r"mapping values are not allowed": _colon,
+    r"mapping keys are not allowed": _question_mark,
+    r"unexpected ':'": _lone_colon,
     r"expected ',' or '[\]}]'": _bracket,
     r"node content": _missing_value,
     r"could not find expected ':'": _no_colon,

@@ -9,7 +9,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
         action="store_true",
-        help="write the texts that golden tests find, instead of comparing them; look at the difference before you commit it",
+        help="write the texts that golden tests find, instead of comparing them",
     )
 
 

@@ -54,6 +54,11 @@ def reader_of(text: str, matcher: Matcher = ANY, **options: int) -> Any:
     return framing_of(text, **options).framed(matcher).reader()
 
 
+def progress_of(text: str, unread: bytes) -> str:
+    framed: Any = framing_of(text).framed(ANY)
+    return str(framed.progress(unread))
+
+
 # --- what goes on the wire ---------------------------------------------------------------------
 
 WIRE = [
@@ -251,6 +256,7 @@ def test_a_message_that_is_not_complete_tells_how_far_it_is(text: str, data: byt
     reader, buffer = reader_of(text), bytearray(data)
     assert reader.feed(buffer, end=text != "close") is None
     assert reader.progress(buffer) == words
+    assert progress_of(text, data) == words
     assert buffer == data
 
 

@@ -38,7 +38,8 @@ class Limits(NamedTuple):
 class Length:
     """So many bytes, with that SHA-256 (FIPS 180-4) where one is given.
 
-    On a stream `limits` are one number. Over 64 KiB (`keep`: 16 MiB) are not kept: `Match.data` is empty then.
+    On a stream `limits` are one number. What is not kept, over 64 KiB (`keep`:
+    16 MiB), leaves `Match.data` empty.
     """
 
     limits: Limits

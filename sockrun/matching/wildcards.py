@@ -31,7 +31,7 @@ from sockrun.matching.expectation import (
 from sockrun.matching.literals import Literal, literal
 from sockrun.values import ExpressionError
 
-_WILD = re.compile(r"\?|\*|(?<!\$)\{\s*\d+\s*\}")
+_WILD = re.compile(r"[?*{]")  # an expression is written with a brace too, and may give a wildcard
 _TOKEN = re.compile(r"(?P<byte>[0-9A-Fa-f?]{2})|\{(?P<count>\d{1,9})\}|(?P<any>\*)|(?P<wrong>.)", re.DOTALL)
 
 

@@ -140,7 +140,11 @@ class Datagrams:
 
     def _advance(self, matcher: Matcher) -> None:
         self._pull()
-        event = self._offer(matcher)
+        try:
+            event = self._offer(matcher)
+        except Exception as error:
+            self._kernel.loop.fail(self._task, error)
+            return
         if event is not None:
             self._answer(event)
 
@@ -246,6 +250,10 @@ class Datagrams:
 
     @property
     def paired(self) -> bool:
+        return False
+
+    @property
+    def unaccepted(self) -> bool:
         return False
 
     @property

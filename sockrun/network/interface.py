@@ -7,10 +7,9 @@ command outstanding at the most.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from sockrun.commands import (
     Address,
@@ -29,7 +28,6 @@ from sockrun.commands import (
 if TYPE_CHECKING:
     from sockrun.network.loop import Loop, Task
     from sockrun.program import SocketOptions
-
 
 
 class Pending(Enum):
@@ -63,6 +61,11 @@ class Channel(Protocol):
     @property
     def paired(self) -> bool:
         """Whether the other end is known to be a role of the same scenario."""
+        ...
+
+    @property
+    def unaccepted(self) -> bool:
+        """Whether it is connected to a server role of this process that has still to accept it."""
         ...
 
     @property
@@ -106,17 +109,20 @@ class Endpoint:
     options: SocketOptions
 
 
-Accepted = Callable[[Channel], None]
+class Acceptor(Protocol):
+    """Who is told of a listener's connections."""
+
+    def accepted(self, channel: Channel) -> None: ...
+    def failed(self, error: Exception) -> None: ...
 
 
 class Network(Protocol):
     """Makes channels. Raises EnvironmentRefused where the machine does not allow it."""
 
     loop: Loop
-    unpaired: dict[Address, Any]  # clients of our own servers that are not accepted yet
 
-    def listen(self, endpoint: Endpoint, address: Address, accepted: Accepted, listening: bool) -> Listener:
-        """A stream server. `accepted` is called with each new connection."""
+    def listen(self, endpoint: Endpoint, address: Address, acceptor: Acceptor, listening: bool) -> Listener:
+        """A stream server. `acceptor` is told of each new connection."""
         ...
 
     def bind(self, endpoint: Endpoint, address: Address) -> Channel:

@@ -17,7 +17,7 @@ from sockrun.commands import Address, Connect, Failed
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.addresses import SYSTEM_BACKLOG, bind, from_system, make_socket, resolve, to_system
 from sockrun.network.datagrams import Datagrams
-from sockrun.network.interface import PENDING, Accepted, Channel, Endpoint, Reply
+from sockrun.network.interface import PENDING, Acceptor, Channel, Endpoint, Reply
 from sockrun.network.loop import Loop, Task
 from sockrun.network.ports import Ports
 from sockrun.network.streams import READ, WRITE, Stream
@@ -66,13 +66,13 @@ class Kernel:
 
     # --- servers ---
 
-    def listen(self, endpoint: Endpoint, address: Address, accepted: Accepted, listening: bool) -> KernelListener:
+    def listen(self, endpoint: Endpoint, address: Address, acceptor: Acceptor, listening: bool) -> KernelListener:
         family, numeric = resolve(address)
         sock = make_socket(endpoint, family)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bind(sock, endpoint, numeric)
-        listener = KernelListener(self, sock, endpoint, accepted)
+        listener = KernelListener(self, sock, endpoint, acceptor)
         if listening:
             listener.listen()
         return listener
@@ -100,7 +100,7 @@ class Kernel:
             sock.close()
             raise
         deaf.connect(to_system(bound))
-        return KernelListener(self, sock, endpoint, _nobody, deaf)
+        return KernelListener(self, sock, endpoint, None, deaf)
 
     def reserve(self) -> int:
         return self._ports.reserve()
@@ -113,9 +113,7 @@ class Kernel:
 
     # --- clients ---
 
-    def connect(
-        self, task: Task, endpoint: Endpoint, command: Connect, local: Address | None, inside: bool
-    ) -> Reply:
+    def connect(self, task: Task, endpoint: Endpoint, command: Connect, local: Address | None, inside: bool) -> Reply:
         try:
             family, to = resolve(command.to)
             if endpoint.datagram:
@@ -162,10 +160,6 @@ class _Caller:
         self.call()
 
 
-def _nobody(channel: Channel) -> None:
-    raise AssertionError("a held port accepts nobody")
-
-
 class KernelListener:
     """A bound stream socket; satisfies `interface.Listener`."""
 
@@ -174,14 +168,14 @@ class KernelListener:
         kernel: Kernel,
         sock: socket.socket,
         endpoint: Endpoint,
-        accepted: Accepted,
+        acceptor: Acceptor | None,
         deaf: socket.socket | None = None,
     ) -> None:
         self._kernel = kernel
         self._sock: socket.socket | None = sock
         self._deaf = deaf
         self._endpoint = endpoint
-        self._accepted = accepted
+        self._acceptor = acceptor
         self._listening = False
         address = from_system(sock, sock.getsockname())
         assert address is not None
@@ -197,13 +191,15 @@ class KernelListener:
 
     def handle(self, mask: int) -> None:
         """Accept all that wait; a connection that was reset before it was accepted is none (accept(2))."""
-        while self._sock is not None:
+        while self._sock is not None and self._acceptor is not None:
             try:
                 sock, raw = self._sock.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
-                raise EnvironmentRefused(f"a connection could not be accepted: {error.strerror}") from None
+                refusal = EnvironmentRefused(f"a connection could not be accepted: {error.strerror}")
+                self._acceptor.failed(refusal)
+                return
             sock.setblocking(False)
             peer = from_system(sock, raw) or Address("", 0, self._endpoint.protocol == "unix")
             if self._endpoint.protocol == "tcp" and self._endpoint.options.nodelay:
@@ -212,7 +208,7 @@ class KernelListener:
             twin = self._kernel.unpaired.pop(peer, None)
             if twin is not None:
                 stream.twin, twin.twin = twin, stream
-            self._accepted(stream)
+            self._acceptor.accepted(stream)
 
     def close(self) -> None:
         sock, self._sock = self._sock, None

@@ -56,7 +56,7 @@ class Owner(Protocol):
         ...
 
     def finished(self, task: Task) -> None: ...
-    def failed(self, task: Task, error: Exception) -> None: ...
+    def failed(self, task: Task | None, error: Exception) -> None: ...
     def quiet(self) -> None: ...
 
 
@@ -148,8 +148,13 @@ class Loop:
             task.generator = None
             owner.finished(task)
         except Exception as error:
+            self.fail(task, error)
+
+    def fail(self, task: Task | None, error: Exception) -> None:
+        """What the task waited for has raised: its owner is told."""
+        if task is not None:
             task.generator = None
-            owner.failed(task, error)
+            task.owner.failed(task, error)
 
     def stop(self, task: Task) -> None:
         """The task is never resumed again; its generator is closed."""

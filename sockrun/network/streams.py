@@ -164,7 +164,11 @@ class Stream:
     def _advance(self, reader: Reader) -> None:
         """Bytes or an end should be there, as the selector or the twin says."""
         got = self._pull()
-        event = self._offer(reader)
+        try:
+            event = self._offer(reader)
+        except Exception as error:
+            self._kernel.loop.fail(self._task, error)
+            return
         if event is not None:
             self._answer(event)
         elif got and self._expecting():
@@ -346,6 +350,8 @@ class Stream:
             return
         self.shut = True
         self.ended = self.ended or "closed-here"
+        if self.unaccepted and self.local is not None:
+            del self._kernel.unpaired[self.local]
         if self._interest:
             self._kernel.selector.unregister(sock)
             self._interest = 0
@@ -356,6 +362,10 @@ class Stream:
     @property
     def paired(self) -> bool:
         return self.twin is not None
+
+    @property
+    def unaccepted(self) -> bool:
+        return self.local is not None and self._kernel.unpaired.get(self.local) is self
 
     @property
     def heard(self) -> bool:
