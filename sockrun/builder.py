@@ -8,7 +8,7 @@ schema has held them, so entries are taken apart without asking) and what steps,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sockrun import not_yet
@@ -17,7 +17,7 @@ from sockrun.diagnostics import did_you_mean
 from sockrun.limits import ROLE_KEYS, Kind, Limit, obstacle
 from sockrun.model import HOLE, VERBS, File, Named, Role, Scenario, Step, Turn
 from sockrun.program import Protocol, Requires, Side, SocketOptions
-from sockrun.scalars import settled, to_count, to_flag, to_integer, to_seconds, to_text
+from sockrun.scalars import settled, to_count, to_flag, to_integer, to_natural, to_seconds, to_text
 from sockrun.source import Node, Span
 from sockrun.values import Value
 
@@ -111,14 +111,14 @@ class _Roles:
         self.in_turns = {name for node in _items(root.get("steps")) for name in node.mapping}
 
     def build(self) -> dict[str, Role]:
-        roles = {}
+        not_yet.report("role", self.defaults.keys if self.defaults else {}, self.problems)
+        roles: dict[str, Role] = {}
         for name, entries in self.entries.items():
             not_yet.report("role", entries.keys, self.problems)
             role = self._role(entries)
             if role is not None:
                 roles[name] = role
-        servers = [role for role in roles.values() if role.side == "server"]
-        return {name: _pointed(role, servers) for name, role in roles.items()}
+        return roles
 
     def _entries(self, root: Node, name: str) -> _Entries:
         roles = cast(Node, root.get("roles"))
@@ -142,7 +142,10 @@ class _Roles:
         return Kind(protocol, side, protocol == "udp" or (protocol == "unix" and flag))
 
     def _target(self, entries: _Entries) -> Named | None:
+        """The role that `to` names, in the role or in `defaults`."""
         node = entries.nodes.get("to")
+        if node is None and not any(key in entries.nodes for key in _ADDRESS):
+            node = _mapping(self.defaults).get("to")
         return Named(settled(node, self.context, to_text, ""), node.span) if node else None
 
     def _role(self, entries: _Entries) -> Role | None:
@@ -161,7 +164,7 @@ class _Roles:
             side=cast(Side, kind.side),
             keys=entries.keys,
             datagram=kind.datagram,
-            to=self._target(entries),
+            to=self._target(entries) if "to" in nodes else None,
             host=nodes.get("host"),
             port=nodes.get("port"),
             path=nodes.get("path"),
@@ -186,13 +189,14 @@ class _Roles:
             hint = "say 'side: server' or 'side: client'"
             problems.error("no-side", f"role {name!r} does not say its side", entries.span, hint=hint)
         elif kind.side and kind.side not in ("server", "client", "proxy"):
-            message = f"{kind.side!r} is no side"
-            problems.error("bad-side", message, entries.keys["side"], hint="say server or client")
+            message, span = f"{kind.side!r} is no side", entries.keys.get("side", entries.span)
+            problems.error("bad-side", message, span, hint="say server or client")
         if not kind.protocol and "protocol" not in entries.keys:
             self._no_protocol(entries, kind)
         elif kind.protocol and kind.protocol not in ("tcp", "udp", "unix"):
             message = f"{kind.protocol!r} is no protocol"
-            problems.error("bad-protocol", message, entries.keys["protocol"], hint="say tcp, udp or unix")
+            span = entries.keys.get("protocol", entries.span)
+            problems.error("bad-protocol", message, span, hint="say tcp, udp or unix")
         return kind.side in ("server", "client", "proxy") and kind.protocol in ("tcp", "udp", "unix")
 
     def _no_protocol(self, entries: _Entries, kind: Kind) -> None:
@@ -286,27 +290,13 @@ class _Roles:
                 self.problems.error("two-orders", message, steps[0].span, related=related)
             sequences = tuple(_steps(item) for item in node.items)
             return len(sequences), sequences
-        word = settled(node, self.context, to_text, "1")
-        return (None if word == "any" else settled(node, self.context, to_integer, 1)), (steps,)
+        once: int | None = 1
+        return settled(node, self.context, _to_connections, once), (steps,)
 
 
-def _pointed(role: Role, servers: list[Role]) -> Role:
-    """A client whose address is the one that a server role says counts as `to` it."""
-    if role.side != "client" or role.to is not None:
-        return role
-    for server in servers:
-        same = server.protocol == role.protocol and server.datagram == role.datagram
-        if same and _address(server) is not None and _address(server) == _address(role):
-            return replace(role, to=Named(server.name, server.span))
-    return role
-
-
-def _address(role: Role) -> tuple[object, ...] | None:
-    """Where a role listens or connects as the file writes it; None where it does not say."""
-    if role.protocol == "unix":
-        return (role.path.value,) if role.path else None
-    host = role.host.value if role.host else "127.0.0.1"
-    return (host, str(role.port.value)) if role.port and role.port.value else None
+def _to_connections(value: Value) -> int | None:
+    """`any` is None: as many as come."""
+    return None if value == b"any" else to_natural(value)
 
 
 # --- small entries -----------------------------------------------------------------------------

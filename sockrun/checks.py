@@ -19,7 +19,7 @@ from sockrun.program import Place
 from sockrun.reach import check_reach
 from sockrun.source import Node, Span
 
-_EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
+_EVERYWHERE = frozenset({b"0.0.0.0", b"::", b""})
 
 
 def check(root: Node, compilation: Compilation) -> None:
@@ -86,6 +86,13 @@ def _unknown(kind: str, named: Named, compilation: Compilation, problems: Proble
     problems.error(kind, f"there is no role {named.name!r}", named.span, hint=hint)
 
 
+def _check_somebody(compilation: Compilation, problems: Problems) -> None:
+    scenario = compilation.scenario
+    if not scenario.names:
+        message = "this scenario has no role, so there is nothing to play"
+        problems.error("no-role", message, scenario.span, hint="add a server and a client to 'roles'")
+
+
 def _check_targets(compilation: Compilation, problems: Problems) -> None:
     for role in _roles(compilation):
         if role.to is None or "to" not in role.keys:
@@ -122,7 +129,7 @@ def _check_fixed_addresses(compilation: Compilation, problems: Problems) -> None
     for one in compilation.roles.values():
         if one.role.side != "server" or one.role.socket.reuse_port:
             continue
-        key = _fixed(one)
+        key = one.fixed
         if key is None:
             continue
         for other in taken[key]:
@@ -141,21 +148,13 @@ def _check_fixed_addresses(compilation: Compilation, problems: Problems) -> None
         taken[key].append(one)
 
 
-def _fixed(one: CompiledRole) -> tuple[str, object] | None:
-    """Protocol and the port or path that is known before the scenario runs."""
-    if one.role.protocol == "unix":
-        return ("unix", one.role.path.value) if one.role.path else None
-    port = one.program.port.constant if one.program.port else None
-    return (one.role.protocol, port) if port else None
-
-
 def _noun(one: CompiledRole) -> str:
     return "path" if one.role.protocol == "unix" else "port"
 
 
 def _overlap(one: CompiledRole, other: CompiledRole) -> bool:
-    hosts = {str(role.host.value) if role.host else "127.0.0.1" for role in (one.role, other.role)}
-    return one.role.protocol == "unix" or len(hosts) == 1 or bool(hosts & _EVERYWHERE)
+    hosts = {one.host, other.host}
+    return None not in hosts and (len(hosts) == 1 or not _EVERYWHERE.isdisjoint(hosts))
 
 
 # --- keys and steps that do not fit their role -------------------------------------------------
@@ -279,6 +278,7 @@ def _waited_for(name: str, compilation: Compilation) -> set[str]:
 Check = Callable[[Compilation, Problems], None]
 
 ALWAYS: Sequence[Check] = (
+    _check_somebody,
     _check_variables,
     _check_targets,
     _check_addresses,

@@ -28,6 +28,7 @@ from sockrun.program import (
 from sockrun.scalars import converted_if_said, to_bytes, to_port
 from sockrun.source import Node, Span
 from sockrun.steps import compile_step, compile_steps
+from sockrun.values import Value
 from sockrun.workshop import Workshop, framing_of
 
 
@@ -39,6 +40,21 @@ class CompiledRole:
     program: RoleProgram
     context: Context
     complete: bool
+
+    @property
+    def fixed(self) -> tuple[str, object] | None:
+        """Protocol, and the path or port, as far as they are known before the scenario runs."""
+        if self.role.protocol == "unix":
+            return ("unix", self.role.path.value) if self.role.path else None
+        port = self.program.port.constant if self.program.port else None
+        return (self.role.protocol, port) if port else None
+
+    @property
+    def host(self) -> Value | None:
+        """The host, where it is known before the scenario runs; a path has none."""
+        if self.role.protocol == "unix":
+            return b""
+        return self.program.host.constant if self.program.host else b"127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,9 @@ def compile_scenario(
     Problems go to `context.problems`.
     """
     compiled = {name: _compile_role(role, scenario, context, scale) for name, role in scenario.roles.items()}
-    started = {name: _with_start(one, scenario, compiled, context) for name, one in compiled.items()}
+    started = {
+        name: _with_start(_pointed(one, compiled), scenario, compiled) for name, one in compiled.items()
+    }
     files = tuple(_files(scenario, context))
     program = Program(
         id=identity,
@@ -169,12 +187,20 @@ def _node_mentions_received(node: Node) -> bool:
     return any(map(_node_mentions_received, node.items or node.mapping.values()))
 
 
+def _pointed(one: CompiledRole, compiled: Mapping[str, CompiledRole]) -> CompiledRole:
+    """A client whose address is the one that a server role listens on counts as `to` it."""
+    if one.role.side != "client" or one.program.to is not None or one.fixed is None or one.host is None:
+        return one
+    for other in compiled.values():
+        if other.role.side == "server" and (other.fixed, other.host) == (one.fixed, one.host):
+            return replace(one, program=replace(one.program, to=other.role.name))
+    return one
+
+
 # --- the start ---------------------------------------------------------------------------------
 
 
-def _with_start(
-    one: CompiledRole, scenario: Scenario, compiled: Mapping[str, CompiledRole], context: Context
-) -> CompiledRole:
+def _with_start(one: CompiledRole, scenario: Scenario, compiled: Mapping[str, CompiledRole]) -> CompiledRole:
     """What `start: {after: NAME}` waits for depends on what NAME is: a role, a process, or a signal."""
     if not one.role.start:
         return one

@@ -111,7 +111,7 @@ def _refuse_file(name: str, message: str, hint: str | None = None) -> NoReturn:
 
 # What YAML 1.2 does not call printable; also CR (`load` leaves none), the line breaks of YAML 1.1 (U+0085,
 # U+2028, U+2029) and the byte order mark: nobody sees these, and parsers disagree about them. To list what is
-# forbidden, not what is allowed, makes the pattern ten times quicker to compile, at every start of the program.
+# forbidden, not what is allowed, makes the pattern ten times quicker to compile, which every start pays for.
 _UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 

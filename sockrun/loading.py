@@ -1,7 +1,8 @@
 """The whole way from a file to its programs, in one function.
 
-A stage is left out only where its input makes no sense: a file that is no YAML has no shape, one of a wrong
-shape has no model, unless it is wrong in single steps only (`holes.py`). All that is found on the way is reported, once, in the order of the file.
+A stage is left out only where its input makes no sense: a file that is no YAML has no shape, and one of a
+wrong shape has no model, unless only single steps are wrong (`holes.py`). All that is found on the way is
+reported, once, in the order of the file.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _OF_A_CONNECTION: Mapping[str, frozenset[str]] = {
     "local": frozenset({"host", "port"}),
     "tls": frozenset({"version", "alpn", "cipher", "server_name", "peer"}),
 }
-_OF_A_ROLE = frozenset({"host", "port", "connections"})
+_OF_A_SERVER = frozenset({"host", "port", "connections"})
 _OF_A_PROCESS = frozenset({"exit", "stdout", "stderr", "pid"})
 
 
@@ -111,11 +111,12 @@ def _check_role(
     one: CompiledRole, reference: Reference, attribute: str, span: Span, problems: Problems
 ) -> None:
     name, binds = one.role.name, one.context.binds
-    if attribute in _OF_A_ROLE:
+    always = frozenset() if one.role.side == "client" else _OF_A_SERVER
+    if attribute in always:
         return
     if attribute not in binds:
         if one.complete:
-            known = _OF_A_ROLE | set(binds)
+            known = always | set(binds)
             hint = (
                 did_you_mean(attribute, known)
                 or f"bind it there with 'set', 'as' or a named group of role {name!r}"

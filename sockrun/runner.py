@@ -66,6 +66,7 @@ class Runner:
         def ended(result: Result) -> None:
             self._running.pop(scene, None)
             self._results.append(result)
+            self._network.loop.hurry()
 
         scene = Scene(program, self._network, ended, self._watcher)
         self._running[scene] = program.fixed_ports

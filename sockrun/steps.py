@@ -27,6 +27,7 @@ from sockrun.commands import (
     Sleep,
     Tell,
 )
+from sockrun.diagnostics import did_you_mean
 from sockrun.endings import Anything, Nothing
 from sockrun.expressions import Expression
 from sockrun.limits import STEPS, Kind, obstacle
@@ -185,9 +186,9 @@ class _Target:
         return (Connect(self.address(scope), self.retry_for),)
 
     def address(self, scope: Scope) -> Address:
-        """Raises: NotYet, ExpressionError."""
+        """Raises: NotYet, ExpressionError. The host of a unix role is its path."""
         if self.protocol == "unix":
-            return Address(to_text(self._value(self.path, "path", scope)), 0, True)
+            return Address(to_text(self._value(self.path, "host", scope)), 0, True)
         host = self._value(self.host, "host", scope)
         return Address(to_text(host), cast(int, self._value(self.port, "port", scope)))
 
@@ -206,9 +207,10 @@ def _connect(job: Job) -> Block:
     own = role if target is None else replace(role, host=None, port=None, path=None)
     to = role.to.name if role.to is not None else None
     if target is not None:
-        to = str(target.value)
-        if to not in job.shop.roles:
-            context.problems.error("unknown-role", f"there is no role {to!r}", target.span)
+        to = settled(target, context, to_text, "")
+        if to and to not in job.shop.roles:
+            hint = did_you_mean(to, job.shop.roles)
+            context.problems.error("unknown-role", f"there is no role {to!r}", target.span, hint=hint)
     host = converted_if_said(given.get("host") or own.host, context, to_bytes)
     connecting = _Target(
         protocol=role.protocol,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from sockrun.matching import Expectation, compile_matcher
 from sockrun.source import Source
 from sockrun.values import NotYet, Value
 
-CONSTANTS = {"dot": b"a.b", "five": 5}
+CONSTANTS: Mapping[str, Value] = {"dot": b"a.b", "five": 5}
 
 
 class Names:

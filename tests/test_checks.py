@@ -152,6 +152,23 @@ def test_a_signal_may_start_a_role() -> None:
     assert codes(text) == []
 
 
+def test_what_is_not_built_yet_is_told_in_defaults_too() -> None:
+    text = """
+        defaults: {tls: true}
+        roles: {server: {protocol: tcp, side: server}}
+    """
+    assert codes(text) == ["not-in-this-version"]
+
+
+def test_hosts_that_are_not_known_yet_are_not_taken_for_the_same() -> None:
+    text = """
+        roles:
+          one: {protocol: tcp, side: server, port: 80, host: "${env.ONE}"}
+          two: {protocol: tcp, side: server, port: 80, host: "${env.TWO}"}
+    """
+    assert codes(text) == []
+
+
 def test_what_several_combinations_find_is_told_once() -> None:
     text = """
         matrix: {n: [1, 2, 3]}

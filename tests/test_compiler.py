@@ -327,10 +327,10 @@ def test_a_client_takes_what_its_target_is() -> None:
     assert (client.protocol, client.datagram, client.to) == ("unix", True, "server")
 
 
-@pytest.mark.parametrize("address", ["port: 12321", "{host: 127.0.0.1, port: 12321}"])
-def test_a_client_of_a_servers_address_counts_as_to_it(address: str) -> None:
-    own = address.strip("{}")
+@pytest.mark.parametrize("own", ["port: 12321", "port: '${n}'", "host: 127.0.0.1, port: 12321"])
+def test_a_client_of_a_servers_address_counts_as_to_it(own: str) -> None:
     text = f"""
+        vars: {{n: 12321}}
         roles:
           server: {{protocol: tcp, side: server, port: 12321}}
           other: {{protocol: udp, side: server, port: 12321}}
@@ -356,6 +356,19 @@ def test_defaults_fill_in_what_a_role_does_not_say_and_can_have() -> None:
     assert sent(only(roles["packets"].sequences[0])) == [b"x"]
     assert roles["client"].port is None
     assert roles["client"].sequences == ((),)
+
+
+def test_defaults_may_say_whom_the_clients_connect_to() -> None:
+    text = """
+        defaults: {side: client, to: server}
+        roles:
+          server: {protocol: unix, side: server, path: "${dir}/x"}
+          one: {}
+          two: {protocol: udp, port: 9}
+    """
+    roles = program(text).roles
+    assert (roles["server"].to, roles["one"].to, roles["two"].to) == (None, "server", None)
+    assert (roles["one"].protocol, roles["two"].protocol) == ("unix", "udp")
 
 
 def test_connections_may_each_have_steps_of_their_own() -> None:
@@ -414,6 +427,16 @@ def test_connect_goes_to_the_address_its_role_has_then() -> None:
     instruction = only(program(text).roles["client"].sequences[0])
     made = commands(instruction, server_host=b"127.0.0.1", server_port=4000)
     assert made == [Connect(Address("127.0.0.1", 4000), 1.0)]
+
+
+def test_a_unix_client_connects_to_the_path_of_its_target() -> None:
+    text = """
+        roles:
+          server: {protocol: unix, side: server, path: "${dir}/x", connections: 2}
+          client: {side: client, to: server, steps: [connect]}
+    """
+    instruction = only(program(text).roles["client"].sequences[0])
+    assert commands(instruction, server_host=b"/tmp/x") == [Connect(Address("/tmp/x", 0, True))]
 
 
 def test_one_order_over_several_roles() -> None:

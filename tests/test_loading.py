@@ -6,11 +6,20 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sockrun.diagnostics import Invalid
 from sockrun.loading import Loaded, Options, find, load, load_text
 
 HELLO = 'roles: {server: {protocol: tcp, side: server, payload: "hi"}}\n'
+
+
+WRITTEN = [
+    path.read_text()
+    for folder in ("scenarios", "tests/invalid")
+    for path in sorted((Path(__file__).parent.parent / folder).glob("*.yaml"))
+]
 
 
 def loaded(text: str, /, **variables: str) -> Loaded:
@@ -114,3 +123,22 @@ def test_programs_come_only_from_a_file_without_errors() -> None:
     result = loaded('roles: {server: {protocol: tcp, side: server, payload: "${x}"}}')
     assert result.programs == ()
     assert [diagnostic.code for diagnostic in result.diagnostics] == ["unbound-name"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    text=st.sampled_from(WRITTEN),
+    lost=st.sets(st.integers(0, 40), max_size=3),
+    other=st.sampled_from(WRITTEN),
+)
+def test_a_file_with_lines_lost_or_strayed_is_loaded_or_diagnosed(
+    text: str, lost: set[int], other: str
+) -> None:
+    """Nothing that stands in a file is an exception to whoever loads it."""
+    lines = text.splitlines()
+    strayed = other.splitlines()
+    mixed = [strayed[k % len(strayed)] if k in lost and k % 2 else line for k, line in enumerate(lines)]
+    kept = [line for k, line in enumerate(mixed) if k not in lost or k % 2]
+    result = loaded("\n".join(kept))
+    assert result.programs or result.diagnostics
+    assert all(1 <= diagnostic.span.line <= len(kept) + 1 for diagnostic in result.diagnostics)

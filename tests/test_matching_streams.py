@@ -29,7 +29,7 @@ CASES: list[tuple[str, bytes, Outcome]] = [
     ('{text: "é", encoding: latin-1}', b"\xe9\xe9", taken(b"\xe9", b"\xe9")),
     ("{base64: aGVsbG8=}", b"hello", taken(b"hello")),
     ('{struct: "!HB", values: [1, 2]}', b"\0\1\2", taken(b"\0\1\2")),
-    ("{join: [ab, {hex: "00"}]}", b"ab\0", taken(b"ab\0")),
+    ('{join: [ab, {hex: "00"}]}', b"ab\0", taken(b"ab\0")),
     ("{times: 3, of: ab}", b"ababab", taken(b"ababab")),
     ('{length_prefix: "!H", of: ab}', b"\0\2ab", taken(b"\0\2ab")),
     # hex with wildcards
@@ -144,7 +144,7 @@ def test_messages_one_behind_the_other_are_taken_one_by_one(parts: list[bytes], 
         while isinstance(verdict := reader.feed(buffer, False), Match):
             taken_parts.append(verdict.data.removesuffix(b"\r\n"))
             reader = wanted.reader()
-    assert (taken_parts, buffer) == (parts, b"")
+    assert (taken_parts, bytes(buffer)) == (parts, b"")
 
 
 # --- what differs by the end of the stream -----------------------------------------------------
@@ -238,4 +238,4 @@ def test_nothing_is_searched_for_over_16_mib() -> None:
 def test_a_small_literal_needs_no_new_reader() -> None:
     """The hot path makes no object: the matcher is its own reader."""
     wanted = matcher('"hello"')
-    assert wanted.reader() is wanted
+    assert id(wanted.reader()) == id(wanted)

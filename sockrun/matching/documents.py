@@ -40,6 +40,8 @@ class Document(MessageOnly):
         except json.JSONDecodeError as error:
             offset = len(error.doc[: error.pos].encode("utf-8", "surrogatepass"))
             return mismatch(f"is not JSON: {error.msg}", message, offset)
+        except UnicodeDecodeError as error:
+            return mismatch("is not JSON: it is not UTF-8 text", message, error.start)
         except ValueError as error:
             return mismatch(f"is not JSON: {error}", message)
         wrong = next(_differences("", found, self.wanted), None)

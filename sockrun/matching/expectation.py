@@ -134,6 +134,11 @@ def mismatch(reason: str, received: Buffer, offset: int | None = None) -> Mismat
     return Mismatch(reason, shown(received, offset), None, offset)
 
 
+def wrong_size(size: int, wanted: str) -> str:
+    """'is 5 bytes long, not 8'."""
+    return f"is {size:,} byte{'' if size == 1 else 's'} long, not {wanted}"
+
+
 def byte_differs(at: int, received: int, wanted: str) -> str:
     """'byte 5 is 0x09, not 0x08'; bytes are counted from 0, as in a hexdump."""
     return f"byte {at} is 0x{received:02x}, not 0x{wanted}"

@@ -15,7 +15,15 @@ from sockrun.contents import MESSAGE_LIMIT
 from sockrun.context import Context
 from sockrun.deferred import Deferred, as_text, combine, now, text, whole_number
 from sockrun.hexdump import size_text
-from sockrun.matching.expectation import KEPT, Expectation, Request, expectation, mismatch, needs_message
+from sockrun.matching.expectation import (
+    KEPT,
+    Expectation,
+    Request,
+    expectation,
+    mismatch,
+    needs_message,
+    wrong_size,
+)
 from sockrun.source import Node
 from sockrun.values import ExpressionError
 
@@ -28,18 +36,16 @@ class Limits(NamedTuple):
 
     def __str__(self) -> str:
         if self.most is None:
-            return f"at least {size_text(self.least)}"
-        if self.least == self.most:
-            return size_text(self.least)
-        return f"{self.least} to {size_text(self.most)}"
+            return f"at least {self.least:,}"
+        return f"{self.least:,}" if self.least == self.most else f"{self.least:,} to {self.most:,}"
 
 
 @dataclass(frozen=True)
 class Length:
     """So many bytes, with that SHA-256 (FIPS 180-4) where one is given.
 
-    On a stream `limits` are one number. What is not kept, over 64 KiB (`keep`:
-    16 MiB), leaves `Match.data` empty.
+    On a stream `limits` are one number. Over 64 KiB (`keep`: 16 MiB) nothing is kept, and
+    `Match.data` is empty.
     """
 
     limits: Limits
@@ -48,7 +54,8 @@ class Length:
 
     @property
     def summary(self) -> str:
-        return str(self.limits)
+        least, most = self.limits
+        return size_text(least) if least == most else f"{self.limits} bytes"
 
     def reader(self) -> Reader:
         size = self.limits.least
@@ -68,7 +75,7 @@ class Length:
         size = len(message)
         if size >= least and (most is None or size <= most):
             return self._digested(message)
-        reason = f"is {size_text(size)} long, not {self.limits}"
+        reason = wrong_size(size, str(self.limits))
         return mismatch(reason, message, size if size < least else most)
 
     def _digested(self, data: bytes) -> Match | Mismatch:

@@ -12,7 +12,7 @@ from itertools import islice
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
 from sockrun.deferred import combine, now
-from sockrun.hexdump import brief, first_difference, size_text
+from sockrun.hexdump import brief, first_difference
 from sockrun.matching.expectation import (
     Buffer,
     Expectation,
@@ -21,6 +21,7 @@ from sockrun.matching.expectation import (
     expectation,
     not_empty,
     shown,
+    wrong_size,
 )
 from sockrun.payloads import compile_payload
 from sockrun.values import ExpressionError, Payload, Scope
@@ -58,7 +59,7 @@ class Literal:
         if len(message) == len(wanted):
             return _different(wanted, message)
         offset = first_difference(wanted, message)
-        reason = f"is {size_text(len(message))} long, not {size_text(len(wanted))}"
+        reason = wrong_size(len(message), f"{len(wanted):,}")
         return Mismatch(reason, shown(message, offset), wanted, offset)
 
 

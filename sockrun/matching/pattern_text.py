@@ -40,7 +40,9 @@ _TOKEN = re.compile(
 _CHARACTER = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 _OPENS = frozenset({"ahead", "behind", "plain_open", "open"})
 _OWN_AFFAIR = frozenset({"plain_open", "close", "class", "byte", "repeat", "high", "plain"})
-_OPEN_REPETITION = re.compile(rb"[*+]\??|\{\d*,\}\??")
+_OPEN_REPETITION = re.compile(rb"(?:[*+]|\{\d*,\})[?+]?")
+
+_ESCAPED = {rb"\n": 0x0A, rb"\r": 0x0D, rb"\t": 0x09}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,17 @@ def without_end(pattern: bytes) -> bytes:
 def looks_no_further(pattern: bytes) -> bool:
     """Whether a match of a run of bytes can certainly not depend on what follows the run."""
     return all(token.kind in _OWN_AFFAIR for token in tokens(pattern))
+
+
+def last_byte(pattern: bytes) -> int | None:
+    """The byte that every match certainly ends in, where the text shows one."""
+    parts = tokens(pattern)
+    if not parts or any(part.kind in {"aside", "brace"} or part.text == b"|" for part in parts):
+        return None
+    last = parts[-1]
+    if last.kind == "plain" and last.text not in {b".", b"^"}:
+        return last.text[0]
+    return _ESCAPED.get(last.text) if last.kind == "byte" else None
 
 
 def relaxed(pattern: bytes) -> bytes:

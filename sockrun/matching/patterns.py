@@ -5,10 +5,10 @@ text says about itself (`pattern_text.py`).
 
 The one theory, for streams. The verdict on unread bytes is that of a simple loop: for n = 1, 2, 3, ... the
 match is there as soon as the first n bytes match in full, and can never come as soon as no continuation of
-them matches (the package's partial matching tells). That depends on no segment. The loop itself runs only for
-patterns that look at what follows (`$`, boundaries, look-around, possessive and atomic groups). For all
-others 'one of the first n is a match' stays true as n grows, as does 'can never match': both are found by
-halving, in windows that double, so that a short match is cheap however many bytes wait behind it.
+them matches (the package's partial matching tells). That depends on no segment. 'Can never match' stays true
+as n grows, and so does 'one of the first n is a match' for patterns that do not look at what follows (`$`,
+boundaries, look-around, possessive and atomic groups): so both are found by halving, and the loop itself runs
+for the others only. The windows double, so that a short match is cheap however many bytes wait behind it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sockrun.commands import Match, Mismatch, Reader
 from sockrun.context import Context
+from sockrun.deferred import Deferred, now
 from sockrun.expressions import Template, written
 from sockrun.hexdump import size_text
 from sockrun.matching import pattern_text
-from sockrun.matching.expectation import Buffer, Expectation, Request, bind, mismatch
+from sockrun.matching.expectation import Buffer, Expectation, Request, bind, expectation, mismatch
 from sockrun.scalars import settled, to_flag
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Scope, Value
@@ -88,7 +89,7 @@ class Regex:
         return Match(data, {} if found is None else _groups(found))
 
     @cached_property
-    def _run(self) -> _Halving | _OneByOne:
+    def _run(self) -> _Run:
         """Made when it is needed: for a message that matches it never is."""
         return _run(self._pattern)
 
@@ -143,30 +144,29 @@ class _RegexReader:
 # --- runs of bytes that match in full ----------------------------------------------------------
 
 
-class _Halving:
-    """Runs of a pattern that looks no further than its match and does not match nothing."""
+class _Run:
+    """Runs from the first byte on. `possible` matches, as far as it goes, whatever the pattern can match."""
 
-    def __init__(self, pattern: regex.Pattern[bytes]) -> None:
+    def __init__(self, pattern: regex.Pattern[bytes], possible: regex.Pattern[bytes]) -> None:
         self._pattern = pattern
+        self._possible = possible
 
     def probe(self, buffer: Buffer, low: int, high: int, clock: _Clock) -> Found | None:
         """The verdict on the first `high` bytes, of which it is known that the first `low` are undecided."""
-        shortest = self._end(buffer, high, clock)
-        if not shortest:
-            return self._death(buffer, low, high, clock)
-        while low + 1 < shortest:
-            middle = (low + shortest) // 2
-            end = self._end(buffer, middle, clock)
-            low, shortest = (low, end) if end else (middle, shortest)
-        return Found(shortest)
+        shortest = self._shortest(buffer, low, high, clock)
+        return Found(shortest) if shortest else self._death(buffer, low, high, clock)
 
     def refused_at(self, message: bytes) -> int | None:
-        """The first byte at which a message that is no match cannot be the beginning of one."""
+        """The byte at which a message that is no match cannot be the beginning of one, if only of a longer."""
         try:
             dead = self._death(message, 0, len(message), _Clock())
         except TimeoutError:
             return None
         return len(message) if dead is None else max(dead.size - 1, 0)
+
+    def _shortest(self, buffer: Buffer, low: int, high: int, clock: _Clock) -> int:
+        """The size of the shortest match in full among the first `high` bytes; 0 where there is none."""
+        raise NotImplementedError
 
     def _death(self, buffer: Buffer, low: int, high: int, clock: _Clock) -> Found | None:
         if self._alive(buffer, high, clock):
@@ -176,44 +176,50 @@ class _Halving:
             low, high = (middle, high) if self._alive(buffer, middle, clock) else (low, middle)
         return Found(high, dead=True)
 
+    def _alive(self, buffer: Buffer, size: int, clock: _Clock) -> bool:
+        found = self._possible.fullmatch(buffer, 0, size, partial=True, timeout=clock.seconds())
+        return found is not None
+
+
+class _Halving(_Run):
+    """For a pattern that looks no further than its match, and does not match nothing."""
+
+    def _shortest(self, buffer: Buffer, low: int, high: int, clock: _Clock) -> int:
+        shortest = self._end(buffer, high, clock)
+        while low + 1 < shortest:
+            middle = (low + shortest) // 2
+            end = self._end(buffer, middle, clock)
+            low, shortest = (low, end) if end else (middle, shortest)
+        return shortest
+
     def _end(self, buffer: Buffer, size: int, clock: _Clock) -> int:
         """Where a match in the first `size` bytes ends; 0 where there is none."""
         found = self._pattern.match(buffer, 0, size, timeout=clock.seconds())
         return 0 if found is None else found.end()
 
-    def _alive(self, buffer: Buffer, size: int, clock: _Clock) -> bool:
-        found = self._pattern.fullmatch(buffer, 0, size, partial=True, timeout=clock.seconds())
-        return found is not None
 
+class _OneByOne(_Run):
+    """For every other pattern. Where its text tells the match's last byte, only runs that end in it are tried."""
 
-class _OneByOne:
-    """Runs of any other pattern. `relaxed` is a pattern that can match whatever `pattern` can."""
+    last: int | None = None
 
-    def __init__(self, pattern: regex.Pattern[bytes], relaxed: regex.Pattern[bytes]) -> None:
-        self._pattern = pattern
-        self._relaxed = relaxed
-
-    def probe(self, buffer: Buffer, low: int, high: int, clock: _Clock) -> Found | None:
+    def _shortest(self, buffer: Buffer, low: int, high: int, clock: _Clock) -> int:
         for size in range(low + 1, high + 1):
-            found = self._pattern.fullmatch(buffer, 0, size, partial=True, timeout=clock.seconds())
-            if found is not None and not found.partial:
-                return Found(size)
-            if found is None and not self._relaxed.fullmatch(
-                buffer, 0, size, partial=True, timeout=clock.seconds()
-            ):
-                return Found(size, dead=True)
-        return None
-
-    def refused_at(self, message: bytes) -> int | None:
-        return None
+            if self.last is not None and buffer[size - 1] != self.last:
+                continue
+            if self._pattern.fullmatch(buffer, 0, size, timeout=clock.seconds()):
+                return size
+        return 0
 
 
-def _run(pattern: bytes) -> _Halving | _OneByOne:
+def _run(pattern: bytes) -> _Run:
     open_ended = pattern_text.without_end(pattern)
     exact = _compiled(open_ended)
     if pattern_text.looks_no_further(open_ended) and not _matches_nothing(exact):
-        return _Halving(exact)
-    return _OneByOne(exact, _compiled(pattern_text.relaxed(open_ended)))
+        return _Halving(exact, exact)
+    run = _OneByOne(exact, _compiled(pattern_text.relaxed(open_ended)))
+    run.last = pattern_text.last_byte(open_ended)
+    return run
 
 
 def _matches_nothing(pattern: regex.Pattern[bytes]) -> bool:
@@ -243,7 +249,8 @@ def regular_expression(request: Request) -> Expectation | None:
         return None
     if not context.message and not _ends_on_a_stream(make.sample_text(), node, context):
         return None
-    return Expectation(known.summary, make, None if template.constant is None else known, known.names)
+    matcher = Deferred(make) if template.constant is None else now(known)
+    return expectation(known.summary, matcher, known.names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from sockrun.matching.expectation import (
     bind,
     expectation,
     mismatch,
+    wrong_size,
 )
 from sockrun.matching.literals import literal
 from sockrun.packing import layout_of
@@ -88,7 +89,7 @@ class Structure:
 
     def judge(self, message: bytes) -> Match | Mismatch:
         if len(message) != self._size:
-            reason = f"is {size_text(len(message))} long, not {size_text(self._size)}"
+            reason = wrong_size(len(message), f"{self._size:,}")
             return mismatch(reason, message, min(len(message), self._size))
         return self._difference(message) or self._match(message)
 

@@ -27,6 +27,7 @@ from sockrun.matching.expectation import (
     expectation,
     mismatch,
     not_empty,
+    wrong_size,
 )
 from sockrun.matching.literals import Literal, literal
 from sockrun.values import ExpressionError
@@ -95,7 +96,7 @@ class Masked:
     def judge(self, message: bytes) -> Match | Mismatch:
         offset = self._shape.difference(message)
         if len(message) != self._shape.size:
-            reason = f"is {size_text(len(message))} long, not {size_text(self._shape.size)}"
+            reason = wrong_size(len(message), f"{self._shape.size:,}")
             return mismatch(
                 reason, message, min(len(message), self._shape.size) if offset is None else offset
             )

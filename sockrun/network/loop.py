@@ -100,6 +100,7 @@ class Loop:
         self._serial = count()
         self._timers: list[tuple[float, int, Task]] = []
         self._restless: set[Owner] = set()  # closed worlds that moved since they were last found quiet
+        self._hurried = False
         self._current: Task | None = None  # the one that runs: it cannot be closed from inside
         self.ready: deque[Callable[[], None]] = deque()
 
@@ -231,8 +232,13 @@ class Loop:
         if not ready:
             self._expire(min(asked, woke) - self._lost if timeout == 0 else woke - self._lost)
 
+    def hurry(self) -> None:
+        """The next poll does not wait: somebody outside the loop wants to go on."""
+        self._hurried = True
+
     def _timeout(self, now: float) -> float | None:
-        if self.ready or self._restless:
+        if self.ready or self._restless or self._hurried:
+            self._hurried = False
             return 0
         if not self._timers:
             return None

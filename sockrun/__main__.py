@@ -1,0 +1,5 @@
+"""`python -m sockrun`."""
+
+from sockrun.cli import main
+
+main()

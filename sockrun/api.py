@@ -1,0 +1,105 @@
+"""sockrun from Python: load, validate, run. As small as the command line, with results as data.
+
+Must not live here: anything that the command line does otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from sockrun import loading
+from sockrun.diagnostics import Diagnostic, Invalid, in_order
+from sockrun.loading import Options
+from sockrun.program import Program
+from sockrun.reporters.base import Progress
+from sockrun.results import Result, Trace
+from sockrun.runner import PARALLEL
+from sockrun.session import Selection, Session, Settings
+
+PathLike: TypeAlias = str | os.PathLike[str]
+
+
+def load(
+    path: PathLike,
+    *,
+    variables: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    time_scale: float = 1.0,
+) -> list[Program]:
+    """Read, check and compile a scenario file: a program for each combination of its matrix.
+
+    `variables` override the file's `vars`; `timeout` (seconds) stands for the scenario's own, `time_scale`
+    multiplies every timeout. Raises: Invalid, with everything that is wrong with the file.
+    """
+    return _programs([Path(path)], Options(variables or {}, time_scale=time_scale, timeout=timeout))
+
+
+def validate(paths: PathLike | Iterable[PathLike]) -> list[Diagnostic]:
+    """All that is wrong with files and the scenario files in folders, in their order; warnings too."""
+    try:
+        files = loading.find(_paths(paths))
+    except Invalid as missing:
+        return list(missing.diagnostics)
+    return [diagnostic for file in files for diagnostic in loading.load(file).diagnostics]
+
+
+def run(
+    what: PathLike | Program | Iterable[PathLike | Program],
+    *,
+    parallel: int = PARALLEL,
+    repeat: int = 1,
+    fail_fast: bool = False,
+    tags: Sequence[str] = (),
+    text: str = "",
+    variables: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    time_scale: float = 1.0,
+) -> list[Result]:
+    """Play files, folders or loaded programs; the results are in the order in which the scenarios ended.
+
+    `tags` and `text` choose among them, as `--tag` and `-k` do; `variables`, `timeout` and `time_scale` are for
+    files, as in `load`. Nothing is raised for a scenario that fails: see `Result.status`. Raises: Invalid, before
+    anything is played, when a file is invalid.
+    """
+    items = [what] if isinstance(what, str | os.PathLike | Program) else list(what)
+    options = Options(variables or {}, time_scale=time_scale, timeout=timeout)
+    files = loading.find([Path(item) for item in items if not isinstance(item, Program)])
+    programs = [*(item for item in items if isinstance(item, Program)), *_programs(files, options)]
+    collector = _Collector()
+    settings = Settings(options, Selection(tags, text), parallel, repeat, fail_fast)
+    Session(settings, [collector]).play(programs)
+    return collector.results
+
+
+def _paths(paths: PathLike | Iterable[PathLike]) -> list[Path]:
+    return [Path(paths)] if isinstance(paths, str | os.PathLike) else [Path(path) for path in paths]
+
+
+def _programs(files: Iterable[Path], options: Options) -> list[Program]:
+    """Raises: Invalid, with the errors of all files."""
+    loaded = [loading.load(file, options) for file in files]
+    found = [diagnostic for one in loaded for diagnostic in one.diagnostics]
+    if any(diagnostic.severity == "error" for diagnostic in found):
+        raise Invalid(in_order(found))
+    return [program for one in loaded for program in one.programs]
+
+
+class _Collector:
+    """Satisfies `reporters.base.Reporter`: keeps the results."""
+
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+
+    def begin(self, progress: Progress) -> None: ...
+
+    def invalid(self, path: str, diagnostics: Sequence[Diagnostic]) -> None: ...
+
+    def trace(self, scenario: str, entry: Trace) -> None: ...
+
+    def result(self, result: Result) -> None:
+        self.results.append(result)
+
+    def end(self) -> None: ...

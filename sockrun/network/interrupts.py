@@ -1,0 +1,48 @@
+"""Ctrl-C and SIGTERM: a waiting selector is woken, and the run is asked to end in order.
+
+A Python signal handler only runs between two instructions, and a selector that waits is not woken by it
+(PEP 475); the byte that `signal.set_wakeup_fd` writes into a socket is what wakes it. The second signal does not
+ask: it raises KeyboardInterrupt wherever the program is.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from sockrun.network.kernel import Kernel
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def interrupts(network: Kernel, stop: Callable[[], None]) -> Iterator[None]:
+    """While it is in force, the first signal calls `stop` from the loop. Only for the main thread."""
+    ours, theirs = socket.socketpair()
+    seen: list[int] = []
+
+    def handle(number: int, _: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            raise KeyboardInterrupt
+
+    def woken() -> None:
+        ours.recv(64)
+        if seen:
+            stop()
+
+    with ours, theirs:
+        theirs.setblocking(False)
+        network.wake_on(ours, woken)
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        handlers = {number: signal.signal(number, handle) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            network.selector.unregister(ours)

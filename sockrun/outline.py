@@ -1,0 +1,122 @@
+"""A program in words, as it will be played: what `sockrun show` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sockrun.commands import Fact
+from sockrun.diagnostics import visible
+from sockrun.hexdump import brief
+from sockrun.program import Block, Program, Repeat, RoleProgram
+from sockrun.values import Operand, Value
+
+LATER = "known when it is played"
+
+
+def outline(program: Program) -> Iterator[str]:
+    """The lines that tell a scenario to a person."""
+    yield visible(program.id)
+    if program.name != program.id:
+        yield f"  {visible(program.name)}"
+    if program.description:
+        yield f"  {visible(' '.join(program.description.split()))}"
+    yield from _facts(program)
+    for role in program.roles.values():
+        yield ""
+        yield f"  {role.name}: {_role(role)}"
+        yield from _steps(role)
+
+
+def _facts(program: Program) -> Iterator[str]:
+    if program.tags:
+        yield f"  tags: {', '.join(map(visible, program.tags))}"
+    for name, value in program.constants.items():
+        yield f"  {name} = {_value(value)}"
+    if program.ports:
+        yield f"  free ports: {', '.join(program.ports)}"
+    for file in program.files:
+        yield f"  file: {_operand(file.name)}"
+    yield f"  timeout: {program.timeout:g} s"
+    if program.expect_failure:
+        yield "  it must fail" + (f" with {program.expect_failure!r}" if program.expect_failure is not True else "")
+
+
+# --- roles -------------------------------------------------------------------------------------
+
+
+def _role(role: RoleProgram) -> str:
+    return ", ".join([f"{_protocol(role)} {role.side} {_where(role)}", *_manner(role)])
+
+
+def _protocol(role: RoleProgram) -> str:
+    return f"{role.protocol} datagram" if role.protocol == "unix" and role.datagram else role.protocol
+
+
+def _where(role: RoleProgram) -> str:
+    if role.to is not None:
+        return f"to {role.to}"
+    preposition = "at" if role.side == "server" else "to"
+    if role.path is not None:
+        return f"{preposition} {_operand(role.path)}"
+    host = "127.0.0.1" if role.host is None else _operand(role.host)
+    host = f"[{host}]" if ":" in host else host
+    port = "a free port" if role.port is None else _operand(role.port)
+    return f"{preposition} {host}, {port}" if role.port is None else f"{preposition} {host}:{port}"
+
+
+def _manner(role: RoleProgram) -> Iterator[str]:
+    """What is not as usual."""
+    if role.connections is None:
+        yield "any number of connections"
+    elif role.connections != 1:
+        yield f"{role.connections} connections"
+    if role.instances != 1:
+        yield f"{role.instances} copies"
+    if role.start_after:
+        yield "starts after " + " and ".join(map(_fact, role.start_after))
+    if not role.listen:
+        yield "refuses"
+    if role.hold:
+        yield "holds its connection"
+    if role.allow_unread:
+        yield "may leave bytes unread"
+
+
+def _fact(fact: Fact) -> str:
+    return f"the signal {fact.name}" if fact.kind == "signal" else fact.name
+
+
+# --- steps -------------------------------------------------------------------------------------
+
+
+def _steps(role: RoleProgram) -> Iterator[str]:
+    for index, block in enumerate(role.sequences):
+        if len(role.sequences) > 1:
+            yield f"    connection {index}"
+        yield from _block(block, "    ")
+    if role.last:
+        yield "    finally"
+        yield from _block(role.last, "    ")
+
+
+def _block(block: Block, indent: str) -> Iterator[str]:
+    last = ""
+    for step in block:
+        place = step.place
+        note = f"   # {visible(place.note)}" if place.note else ""
+        if place.number != last:  # one step may be several instructions
+            yield f"{indent}{place.number:>3}  {visible(place.label)}{note}"
+        last = place.number
+        if isinstance(step, Repeat):
+            yield from _block(step.body, indent + "  ")
+
+
+def _operand(operand: Operand) -> str:
+    constant = operand.constant
+    return LATER if constant is None else _value(constant)
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, bytes):
+        return visible(value.decode()) if value.isascii() else brief(value)
+    return f"[{', '.join(map(_value, value))}]" if isinstance(value, tuple) else str(value)

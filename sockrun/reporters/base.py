@@ -1,0 +1,157 @@
+"""What every reporter is told, and where its text goes.
+
+The one theory: writing may fail at any moment (a full disk, a closed pipe), and it fails in one place: a
+`Target` turns the system's errors into `EnvironmentRefused`, which ends the run with exit status 3.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Protocol, TextIO
+
+from sockrun.diagnostics import Diagnostic, EnvironmentRefused
+from sockrun.results import EXIT_STATUS, Result, Status, Trace
+
+STDOUT = "-"
+
+
+@dataclass
+class Progress:
+    """How far a run is. The session keeps it up to date; `seconds` is known at the end."""
+
+    files: int = 0
+    repeat: int = 1
+    read: int = 0  # files
+    selected: int = 0  # scenarios, the repetitions not counted
+    invalid: int = 0  # files
+    results: Counter[Status] = field(default_factory=Counter)
+    cut_short: bool = False  # by --fail-fast
+    interrupted: bool = False
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        return self.results.total()
+
+    @property
+    def expected(self) -> int:
+        """How many results there will be: a guess until all files are read."""
+        per_file = self.selected / self.read if self.read else 1.0
+        return max(self.done, round(per_file * self.files) * self.repeat)
+
+    @property
+    def exit_status(self) -> int:
+        """Of all that went wrong the gravest: the first in 130, 70, 2, 3, 1."""
+        statuses = {EXIT_STATUS[status] for status in self.results if status in EXIT_STATUS}
+        if self.interrupted:
+            statuses.add(130)
+        if self.invalid or not self.selected:
+            statuses.add(2)
+        return gravest(statuses)
+
+
+def gravest(statuses: set[int]) -> int:
+    """The exit status of a run to which all of these apply."""
+    return next((status for status in (130, 70, 2, 3, 1) if status in statuses), 0)
+
+
+class Reporter(Protocol):
+    """Is told of a run as it happens. Each method raises EnvironmentRefused where its text cannot be written."""
+
+    def begin(self, progress: Progress) -> None:
+        """The run starts; `progress` stays up to date until its end."""
+        ...
+
+    def invalid(self, path: str, diagnostics: Sequence[Diagnostic]) -> None:
+        """A file cannot be played."""
+        ...
+
+    def trace(self, scenario: str, entry: Trace) -> None:
+        """A role of the scenario with this id has done something (only where all of it is wanted: `-v`)."""
+        ...
+
+    def result(self, result: Result) -> None:
+        """A scenario has ended, or was skipped."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        ...
+
+
+# --- where text goes ---------------------------------------------------------------------------
+
+
+class Target:
+    """A file that is written line by line as things happen; `-` is standard output."""
+
+    def __init__(self, path: str) -> None:
+        self._name = "standard output" if path == STDOUT else path
+        with writing(self._name):
+            # Line buffered: who follows the file sees an event when it happens.
+            self.stream: TextIO = sys.stdout if path == STDOUT else open(path, "w", 1, "utf-8", "backslashreplace")  # noqa: SIM115
+
+    def write(self, text: str) -> None:
+        """Write and show it at once. Raises: EnvironmentRefused."""
+        with writing(self._name):
+            self.stream.write(text)
+            self.stream.flush()
+
+    def close(self) -> None:
+        if self.stream is not sys.stdout:
+            with writing(self._name):
+                self.stream.close()
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a file so that nobody ever sees half of it. Raises: EnvironmentRefused.
+
+    What is no regular file (a pipe, /dev/stderr) is written directly, since it must not be replaced.
+    """
+    if path == STDOUT:
+        Target(path).write(text)
+        return
+    with writing(path):
+        real = os.path.realpath(path)
+        if os.path.exists(real) and not stat.S_ISREG(os.stat(real).st_mode):
+            _write(real, text)
+            return
+        draft = f"{real}.{os.getpid()}.tmp"
+        try:
+            _write(draft, text)
+            os.replace(draft, real)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(draft)
+            raise
+
+
+def check_folder(path: str) -> None:
+    """Find out before the run whether a report can be written after it. Raises: EnvironmentRefused."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if path != STDOUT and not os.path.isdir(folder):
+        raise EnvironmentRefused(f"{path} cannot be written: there is no folder {folder}")
+    if path != STDOUT and os.path.isdir(path):
+        raise EnvironmentRefused(f"{path} cannot be written: it is a folder")
+    if path != STDOUT and not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise EnvironmentRefused(f"{path} cannot be written: permission denied")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(text)
+
+
+@contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Tell the system's refusal to write as what it is. Raises: EnvironmentRefused."""
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentRefused(f"{name} cannot be written: {error.strerror or error}") from None

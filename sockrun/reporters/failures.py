@@ -1,0 +1,82 @@
+"""Why a scenario did not pass, in full: what every report shows of it, but for the transcript.
+
+The order is that of the questions somebody asks: what happened where, which bytes, with which values, what
+was everybody else doing, and what came that nobody wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sockrun.diagnostics import Diagnostic, render, visible
+from sockrun.hexdump import brief, compare, escaped, is_text
+from sockrun.hexdump import dump as hexdump
+from sockrun.reporters.style import Style
+from sockrun.results import Failure, Result, Status, Waiting
+from sockrun.values import Value
+
+ISSUES = "please report it with the lines below and the scenario, where the project keeps its issues"
+
+
+def explain(result: Result, style: Style) -> Iterator[str]:
+    """The lines of the explanation; one may hold several."""
+    failure = result.failure
+    if result.status is Status.BUG:
+        yield f"this is a bug in sockrun, not in your scenario: {ISSUES}"
+        yield result.detail.rstrip()
+    if failure is None or failure.message != result.reason:
+        yield visible(result.reason)
+    if failure is not None:
+        yield from _failure(failure, style)
+    yield from _others(result, style)
+    yield from _unread(result, style)
+
+
+def _failure(failure: Failure, style: Style) -> Iterator[str]:
+    who = visible(failure.role)
+    place = failure.place
+    if place is None:
+        yield f"{style('strong', who)}: {visible(failure.message)}" if who else visible(failure.message)
+    else:
+        note = f" ({visible(place.note)})" if place.note else ""
+        yield f"{style('strong', who)}, step {place.number}: {visible(place.label)}{note}"
+        yield render(Diagnostic("", failure.message, place.span), color=style.color)
+    yield from _bytes(failure)
+    if failure.values:
+        yield style("strong", "the values in it")
+        yield from (f"  {name} = {_value(value)}" for name, value in failure.values)
+
+
+def _bytes(failure: Failure) -> Iterator[str]:
+    received = failure.received
+    if failure.expected is not None and received is not None:
+        yield compare(failure.expected, received, failure.offset)
+    elif received:
+        yield f"received {escaped(received)}" if is_text(received) else f"received\n{hexdump(received, failure.offset)}"
+
+
+def _others(result: Result, style: Style) -> Iterator[str]:
+    """What everybody was doing but the one who failed, whose step stands above."""
+    failed = result.failure.role if result.failure and result.failure.kind != "deadlock" else None
+    others = [who for who in result.waiting if who.role != failed]
+    if others:
+        yield style("strong", "what the others were doing" if failed else "what each role was doing")
+        width = max(len(who.role) for who in others)
+        yield from (f"  {who.role:<{width}}  {visible(who.doing)}{_at(who)}" for who in others)
+
+
+def _at(who: Waiting) -> str:
+    return f"   step {who.place.number}, {who.place.span.file_line}" if who.place else ""
+
+
+def _unread(result: Result, style: Style) -> Iterator[str]:
+    if result.unread:
+        yield style("strong", "bytes that no step took")
+        width = max(len(role) for role, _ in result.unread)
+        yield from (f"  {role:<{width}}  {brief(data)}" for role, data in result.unread)
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, bytes):
+        return brief(value)
+    return f"[{', '.join(map(_value, value))}]" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,110 @@
+"""One JSON object a line, as it happens: `docs/json-events.md` says what is in them."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+
+from sockrun import __version__
+from sockrun.diagnostics import Diagnostic, as_dict
+from sockrun.hexdump import escaped
+from sockrun.program import Place
+from sockrun.reporters import transcript
+from sockrun.reporters.base import Progress, Target
+from sockrun.results import Failure, Result, Status, Trace
+from sockrun.values import Value
+
+Json = dict[str, object]
+
+
+class JsonLines:
+    """Satisfies `base.Reporter`."""
+
+    def __init__(self, path: str) -> None:
+        self._target = Target(path)
+        self._progress = Progress()
+
+    def begin(self, progress: Progress) -> None:
+        self._progress = progress
+        self._event("run-start", version=__version__, files=progress.files, repeat=progress.repeat)
+
+    def invalid(self, path: str, diagnostics: Sequence[Diagnostic]) -> None:
+        self._event("invalid", file=path, diagnostics=[as_dict(diagnostic) for diagnostic in diagnostics])
+
+    def trace(self, scenario: str, entry: Trace) -> None:
+        self._event("trace", id=scenario, **_entry(entry))
+
+    def result(self, result: Result) -> None:
+        self._event("scenario", **as_json(result))
+
+    def end(self) -> None:
+        progress = self._progress
+        counts = {status.value: progress.results[status] for status in Status}
+        self._event(
+            "run-end",
+            seconds=round(progress.seconds, 6),
+            **counts,
+            invalid_files=progress.invalid,
+            cut_short=progress.cut_short,
+            exit_status=progress.exit_status,
+        )
+        self._target.close()
+
+    def _event(self, kind: str, **members: object) -> None:
+        self._target.write(json.dumps({"event": kind, **members}) + "\n")
+
+
+def as_json(result: Result) -> Json:
+    """A result as plain lists, dicts and scalars."""
+    return {
+        "id": result.id,
+        "name": result.name,
+        "file": result.path,
+        "tags": list(result.tags),
+        "status": result.status.value,
+        "seconds": round(result.seconds, 6),
+        "reason": result.reason,
+        "failure": None if result.failure is None else _failure(result.failure),
+        "waiting": [{"role": who.role, "doing": who.doing, **_place(who.place)} for who in result.waiting],
+        "unread": [{"role": role, **_bytes(data)} for role, data in result.unread],
+        "transcript": [_entry(entry) for entry in result.trace],
+        "detail": result.detail,
+    }
+
+
+def _failure(failure: Failure) -> Json:
+    return {
+        "kind": failure.kind,
+        "role": failure.role,
+        "message": failure.message,
+        **_place(failure.place),
+        "expected": None if failure.expected is None else _bytes(failure.expected),
+        "received": None if failure.received is None else _bytes(failure.received),
+        "offset": failure.offset,
+        "values": {name: _value(value) for name, value in failure.values},
+    }
+
+
+def _entry(entry: Trace) -> Json:
+    text = transcript.describe(entry)
+    step = entry.place.number if entry.place else None
+    return {"seconds": round(entry.seconds, 6), "role": entry.role, "step": step, "text": text}
+
+
+def _place(place: Place | None) -> Json:
+    if place is None:
+        return {"step": None, "label": None, "file": None, "line": None, "column": None}
+    span = place.span
+    file = span.source.path
+    return {"step": place.number, "label": place.label, "file": file, "line": span.line, "column": span.column}
+
+
+def _bytes(data: bytes) -> Json:
+    return {"base64": b64encode(data).decode(), "text": escaped(data)}
+
+
+def _value(value: Value) -> object:
+    if isinstance(value, bytes):
+        return _bytes(value)
+    return [_value(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,162 @@
+"""One run: the files that are read, the scenarios that are chosen, and who is told of it.
+
+Lives here: the order of a whole run. Must not live here: the command line (`cli.py`), one scenario
+(`scene.py`), which scenarios may overlap (`runner.py`).
+
+The one theory: scenarios come from a generator that reads a file only when there is room to play it, so that
+a run of many files needs no more memory than one of few, and a file's errors are told when it is its turn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sockrun.loading import Loaded, Options, load
+from sockrun.network.kernel import Kernel
+from sockrun.program import Program
+from sockrun.reporters.base import Progress, Reporter
+from sockrun.requirements import unmet
+from sockrun.results import EXIT_STATUS, Result, Status, Trace
+from sockrun.runner import PARALLEL, Runner
+
+Interrupts = Callable[[Kernel, Callable[[], None]], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which scenarios are wanted: with one of the tags, if any is named, and with `text` in id or name."""
+
+    tags: Sequence[str] = ()
+    text: str = ""
+
+    def takes(self, program: Program) -> bool:
+        text = self.text.casefold()
+        tagged = not self.tags or not set(self.tags).isdisjoint(program.tags)
+        return tagged and (text in program.id.casefold() or text in program.name.casefold())
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run goes: `parallel` scenarios at the same time, all of them `repeat` times."""
+
+    options: Options = field(default_factory=Options)
+    selection: Selection = field(default_factory=Selection)
+    parallel: int = PARALLEL
+    repeat: int = 1
+    fail_fast: bool = False
+    verbose: bool = False
+
+
+def _uninterrupted(network: Kernel, stop: Callable[[], None]) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+class Session:
+    """Plays scenarios and tells the reporters. `interrupts` is in force meanwhile, and may call for the end."""
+
+    def __init__(
+        self, settings: Settings, reporters: Sequence[Reporter], interrupts: Interrupts = _uninterrupted
+    ) -> None:
+        self._settings = settings
+        self._reporters = reporters
+        self._interrupts = interrupts
+        self.progress = Progress(repeat=settings.repeat)
+
+    def run(self, files: Sequence[Path]) -> Progress:
+        """Read and play files. Raises: EnvironmentRefused, when a report cannot be written."""
+        self.progress.files = len(files)
+        return self._play(self._loaded(files))
+
+    def play(self, programs: Sequence[Program]) -> Progress:
+        """Play what has been loaded already. Raises: EnvironmentRefused."""
+        self.progress.files = self.progress.read = len(programs)
+        return self._play(filter(self._settings.selection.takes, programs))
+
+    # --- the run ---
+
+    def _play(self, programs: Iterable[Program]) -> Progress:
+        network = Kernel()
+        watcher = self._trace if self._settings.verbose else None
+        runner = Runner(network, parallel=self._settings.parallel, watcher=watcher)
+        started = time.monotonic()
+
+        def interrupt() -> None:
+            self.progress.interrupted = True
+            runner.stop()
+
+        for reporter in self._reporters:
+            reporter.begin(self.progress)
+        try:
+            with self._interrupts(network, interrupt):
+                for result in runner.run(self._playable(programs)):
+                    self._ended(result, runner)
+        finally:
+            runner.stop()  # whatever went wrong, everything is given back
+            network.close()
+        self.progress.seconds = time.monotonic() - started
+        for reporter in self._reporters:
+            reporter.end()
+        return self.progress
+
+    def _ended(self, result: Result, runner: Runner) -> None:
+        """After the first failure of `--fail-fast` what else was running does not count."""
+        if self.progress.cut_short and result.status is Status.INTERRUPTED:
+            return
+        self._tell(result)
+        if self._settings.fail_fast and result.status in EXIT_STATUS and not self.progress.interrupted:
+            self.progress.cut_short = True
+            runner.stop()
+
+    def _tell(self, result: Result) -> None:
+        self.progress.results[result.status] += 1
+        for reporter in self._reporters:
+            reporter.result(result)
+
+    def _trace(self, scenario: str, entry: Trace) -> None:
+        for reporter in self._reporters:
+            reporter.trace(scenario, entry)
+
+    # --- what is played ---
+
+    def _loaded(self, files: Iterable[Path]) -> Iterator[Program]:
+        for file in files:
+            loaded = load(file, self._settings.options)
+            self.progress.read += 1
+            self._tell_errors(loaded)
+            yield from filter(self._settings.selection.takes, loaded.programs)
+
+    def _tell_errors(self, loaded: Loaded) -> None:
+        errors = [diagnostic for diagnostic in loaded.diagnostics if diagnostic.severity == "error"]
+        if errors:
+            self.progress.invalid += 1
+            for reporter in self._reporters:
+                reporter.invalid(loaded.path, errors)
+
+    def _playable(self, programs: Iterable[Program]) -> Iterator[Program]:
+        """Every program as often as it is wanted; those that this machine cannot play are skipped."""
+        repeat, kept = self._settings.repeat, []
+        for program in programs:
+            self.progress.selected += 1
+            if repeat > 1:
+                kept.append(program)
+            yield from self._unless_unmet(program)
+        for _ in range(repeat - 1):
+            for program in kept:
+                yield from self._unless_unmet(program)
+
+    def _unless_unmet(self, program: Program) -> Iterator[Program]:
+        reason = unmet(program)
+        if reason is None:
+            yield program
+        else:
+            self._tell(skipped(program, reason))
+
+
+def skipped(program: Program, reason: str) -> Result:
+    return Result(
+        program.id, program.name, program.source.path, program.tags, Status.SKIPPED, 0.0, f"skipped: {reason}"
+    )

@@ -1,0 +1,47 @@
+"""Play scenarios in a test: on real sockets, in this process."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+
+from sockrun.loading import Options, load, load_text
+from sockrun.network.kernel import SCRATCH, Kernel
+from sockrun.program import Program
+from sockrun.results import Result
+from sockrun.runner import Runner
+
+SCENARIOS = Path(__file__).parent.parent / "scenarios"
+
+
+def programs(text: str, options: Options | None = None) -> tuple[Program, ...]:
+    """The programs of a scenario's text, which must be valid."""
+    loaded = load_text(textwrap.dedent(text), "test.yaml", options)
+    assert not [d for d in loaded.diagnostics if d.severity == "error"], loaded.diagnostics
+    return loaded.programs
+
+
+def play_all(given: Iterable[Program], *, read_size: int = SCRATCH, parallel: int = 64) -> list[Result]:
+    """Play programs at the same time, and hold that nothing is left in the selector."""
+    network = Kernel(read_size)
+    try:
+        results = list(Runner(network, parallel=parallel).run(given))
+        assert not network.selector.get_map(), "sockets are left in the selector"
+        assert not network.unpaired and not network.datagrams, "channels are left"
+    finally:
+        network.close()
+    return results
+
+
+def play(text: str, *, read_size: int = SCRATCH, options: Options | None = None) -> Result:
+    """Play one scenario given as text."""
+    (result,) = play_all(programs(text, options), read_size=read_size)
+    return result
+
+
+def example(name: str) -> tuple[Program, ...]:
+    """The programs of an example."""
+    loaded = load(SCENARIOS / f"{name}.yaml")
+    assert not loaded.diagnostics, loaded.diagnostics
+    return loaded.programs
