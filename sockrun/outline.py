@@ -10,7 +10,7 @@ from sockrun.hexdump import brief
 from sockrun.program import Block, Program, Repeat, RoleProgram
 from sockrun.values import Operand, Value
 
-LATER = "known when it is played"
+LATER = "<computed>"
 
 
 def outline(program: Program) -> Iterator[str]:

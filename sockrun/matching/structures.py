@@ -148,9 +148,8 @@ def _fields(names: Sequence[str], layout: struct.Struct) -> Sequence[Field]:
         )
     count = len(layout.unpack(bytes(layout.size)))
     if count != len(names):
-        raise ExpressionError(
-            f"{layout.format!r} has {_counted(count, 'value')}, but here are {_counted(len(names), 'name')}"
-        )
+        values = f"{count} value{'' if count == 1 else 's'}"
+        raise ExpressionError(f"{layout.format!r} has {values}, and 'fields' names {len(names)}")
     return [Field(name, item, end) for name, (item, end) in zip(names, _items(layout.format), strict=True)]
 
 
@@ -168,7 +167,3 @@ def _items(format_: str) -> list[tuple[struct.Struct, int]]:
         if count == "0" and not single:
             before += "0" + code
     return found
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -38,7 +38,7 @@ class Kernel:
         whole = memoryview(bytearray(SCRATCH))
         self.scratch = (whole[:read_size], whole)
         self.datagrams: dict[Address | None, Datagrams] = {}
-        self.unpaired: dict[Address, Stream] = {}  # clients of our own servers, not yet accepted, by their address
+        self.unpaired: dict[Address, Stream] = {}  # ends whose other end has still to come, by the client's address
         self._ports = Ports()
 
     def close(self) -> None:
@@ -59,6 +59,16 @@ class Kernel:
         else:
             self.selector.register(sock, interest, handler)
         return interest
+
+    def pair(self, stream: Stream, client: Address | None) -> None:
+        """Make the two ends of a connection inside this process known to each other, whichever comes first."""
+        if client is None or client.path:
+            return
+        twin = self.unpaired.pop(client, None)
+        if twin is None:
+            self.unpaired[client] = stream
+        else:
+            stream.twin, twin.twin = twin, stream
 
     def wake_on(self, sock: socket.socket, call: Callable[[], None]) -> None:
         """Call when `sock` becomes readable: the way in for signals."""
@@ -205,9 +215,7 @@ class KernelListener:
             if self._endpoint.protocol == "tcp" and self._endpoint.options.nodelay:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stream = Stream(self._kernel, sock, peer, from_system(sock, sock.getsockname()))
-            twin = self._kernel.unpaired.pop(peer, None)
-            if twin is not None:
-                stream.twin, twin.twin = twin, stream
+            self._kernel.pair(stream, stream.peer)
             self._acceptor.accepted(stream)
 
     def close(self) -> None:
@@ -273,8 +281,8 @@ class _Connecting:
         if status in CONNECTED:
             stream = Stream(self.kernel, sock, self.to, from_system(sock, sock.getsockname()))
             self.task.channel = stream
-            if self.inside and stream.local is not None:
-                self.kernel.unpaired[stream.local] = stream
+            if self.inside:
+                self.kernel.pair(stream, stream.local)
             return None
         sock.close()
         refused = status in REFUSED

@@ -350,8 +350,9 @@ class Stream:
             return
         self.shut = True
         self.ended = self.ended or "closed-here"
-        if self.unaccepted and self.local is not None:
-            del self._kernel.unpaired[self.local]
+        for client in (self.local, self.peer):
+            if client is not None and self._kernel.unpaired.get(client) is self:
+                del self._kernel.unpaired[client]
         if self._interest:
             self._kernel.selector.unregister(sock)
             self._interest = 0
