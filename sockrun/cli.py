@@ -7,6 +7,7 @@ refused, 70 a bug of ours, 130 interrupted; of several the first in 130, 70, 2, 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ import typer
 from sockrun import __version__
 
 if TYPE_CHECKING:
-    from sockrun.diagnostics import Diagnostic, Invalid
+    from sockrun.diagnostics import Invalid
     from sockrun.loading import Loaded, Options
     from sockrun.reporters.base import Reporter
     from sockrun.reporters.terminal import Detail
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = "scenarios"
 INVALID, REFUSED, BUG, INTERRUPTED = 2, 3, 70, 130
+# What only writing to a file gives, never a socket: it comes from help texts, which typer writes by itself.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def _examples(*commands: str) -> str:
@@ -48,25 +51,30 @@ app = typer.Typer(
 
 def main() -> None:
     """The entry point: runs a command and exits with its status."""
+    if sys.stdout is None:  # it was closed before the start: a socket would get its number
+        sys.exit(_refused("standard output is closed"))
     status: int | str | None
     try:
         app()
         status = 0
     except SystemExit as end:
         status = end.code
-    except OSError as error:  # the commands know no other: standard output is closed, or its disk is full
-        status = _refused(f"standard output cannot be written: {error.strerror or error}")
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Exception as error:
-        status = _refused(str(error)) if _is_refusal(error) else _bug()
+        status = _told(error)
     sys.exit(_flushed(status))
 
 
-def _is_refusal(error: Exception) -> bool:
+def _told(error: Exception) -> int:
+    """Say what ended the command."""
     from sockrun.diagnostics import EnvironmentRefused
 
-    return isinstance(error, EnvironmentRefused)
+    if isinstance(error, EnvironmentRefused):
+        return _refused(str(error))
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return _refused(f"standard output cannot be written: {error.strerror}")
+    return _bug()
 
 
 def _refused(message: str) -> int:
@@ -94,8 +102,9 @@ def _flushed(status: int | str | None) -> int | str | None:
 
 
 def _complain(message: str) -> None:
-    with suppress(OSError):  # nobody may be left who could be told
-        print(f"sockrun: {message}", file=sys.stderr)
+    """Say on standard error what is wrong, if anybody is there to be told."""
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(f"sockrun: {message}\n")
 
 
 # --- what options look like --------------------------------------------------------------------
@@ -206,11 +215,13 @@ def validate(
 ) -> None:
     """Check scenario files without playing them, and show everything that is wrong with them."""
     from sockrun.loading import load
+    from sockrun.reporters.findings import FORMATS
+    from sockrun.reporters.style import style_for
 
     files = _found(paths)
     options = _options(var, None, 1.0)
     found = [diagnostic for file in files for diagnostic in load(file, options).diagnostics]
-    (_print_diagnostics if format is Format.TEXT else _print_json)(found, len(files))
+    _print(FORMATS[format](found, len(files), style_for(sys.stdout).color))
     raise typer.Exit(INVALID if any(diagnostic.severity == "error" for diagnostic in found) else 0)
 
 
@@ -225,9 +236,9 @@ def list_(paths: Paths = None, tag: Tags = None, text: Text = "", var: Variables
     loaded = _loaded(files, _options(var, None, 1.0))
     programs = [program for one in loaded for program in one.programs if selection.takes(program)]
     width = max((len(program.id) for program in programs), default=0)
-    for program in programs:
-        tags = f"  [{', '.join(program.tags)}]" if program.tags else ""
-        typer.echo(visible(f"{program.id:<{width}}  {program.name}{tags}"))
+    tags = [f"[{', '.join(program.tags)}]" if program.tags else "" for program in programs]
+    for program, tagged in zip(programs, tags, strict=True):
+        _print(visible(f"{program.id:<{width}}  {program.name}  {tagged}".rstrip()))
     if not programs and all(one.programs for one in loaded):
         _complain(_nothing_selected(selection, files))
     raise typer.Exit(0 if programs and all(one.programs for one in loaded) else INVALID)
@@ -241,7 +252,7 @@ def show(file: Annotated[Path, typer.Argument(help="A scenario file.")], var: Va
     (loaded,) = _loaded([file], _options(var, None, 1.0))
     if not loaded.programs:
         raise typer.Exit(INVALID)
-    typer.echo("\n\n".join("\n".join(outline(program)) for program in loaded.programs))
+    _print("\n\n".join("\n".join(outline(program)) for program in loaded.programs))
 
 
 @app.command(epilog=_examples("sockrun schema > scenario.schema.json"))
@@ -249,7 +260,7 @@ def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
     from sockrun.schema import text
 
-    typer.echo(text(), nl=False)
+    _print(text().rstrip("\n"))
 
 
 # --- assembly ----------------------------------------------------------------------------------
@@ -312,52 +323,29 @@ def _assignment(text: str) -> tuple[str, str]:
 def _reporters(files: dict[str, str | None], detail: Detail) -> list[Reporter]:
     """The terminal's and those that were asked for; a report on standard output is alone there."""
     from sockrun.reporters import FILE_REPORTERS
+    from sockrun.reporters.base import STDOUT, open_target
     from sockrun.reporters.terminal import Terminal
 
     wanted = {name: path for name, path in files.items() if path is not None}
-    on_stdout = [f"--{name}" for name, path in wanted.items() if path == "-"]
+    on_stdout = [f"--{name}" for name, path in wanted.items() if path == STDOUT]
     if len(on_stdout) > 1:
         raise typer.BadParameter(f"only one of {' and '.join(on_stdout)} can go to standard output")
     reports = [FILE_REPORTERS[name](path) for name, path in wanted.items()]
-    return reports if on_stdout else [*reports, Terminal(detail)]
+    return reports if on_stdout else [*reports, Terminal(open_target(STDOUT), detail)]
 
 
 def _nothing_selected(selection: Selection, files: Sequence[Path]) -> str:
+    from sockrun.reporters.findings import count
+
     asked = [f"--tag {tag}" for tag in selection.tags] + ([f"-k {selection.text}"] if selection.text else [])
-    return f"no scenario in {len(files)} file(s) fits {' '.join(asked)}; `sockrun list` shows what there is"
+    return f"no scenario in {count(len(files), 'file')} fits {' '.join(asked)}; `sockrun list` shows what there is"
 
 
-# --- diagnostics -------------------------------------------------------------------------------
+# --- output ------------------------------------------------------------------------------------
 
 
-def _print_diagnostics(found: Sequence[Diagnostic], files: int) -> None:
-    from sockrun.diagnostics import render
-    from sockrun.reporters.style import style_for
+def _print(text: str) -> None:
+    """A line, or lines, on standard output. Raises: EnvironmentRefused, unlike `typer.echo`."""
+    from sockrun.reporters.base import STDOUT, open_target
 
-    color = style_for(sys.stdout).color
-    for diagnostic in found:
-        typer.echo(render(diagnostic, color=color) + "\n", color=True)
-    errors = sum(diagnostic.severity == "error" for diagnostic in found)
-    counts = [_count(files, "file"), _count(errors, "error") if errors else "no errors"]
-    if len(found) > errors:
-        counts.append(_count(len(found) - errors, "warning"))
-    typer.echo(", ".join(counts))
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def _print_json(found: Sequence[Diagnostic], files: int) -> None:
-    import json
-
-    from sockrun.diagnostics import as_dict
-
-    errors = sum(diagnostic.severity == "error" for diagnostic in found)
-    report = {
-        "files": files,
-        "errors": errors,
-        "warnings": len(found) - errors,
-        "diagnostics": [as_dict(diagnostic) for diagnostic in found],
-    }
-    typer.echo(json.dumps(report, indent=2))
+    open_target(STDOUT).write(f"{text}\n")

@@ -193,7 +193,9 @@ def play(block: Block, frame: Frame) -> Role:
                 event = yield command
                 record(frame.who, place, command, event)
                 if event.__class__ is Match and step.wanted == "bytes":
-                    _took(step, event, frame)
+                    frame.received = event.data
+                    if event.variables or step.keep is not None:
+                        _bind(step, event, frame)
                 else:
                     _settle(step, command, event, frame)
             case Do():
@@ -252,8 +254,7 @@ def _part(address: Address, attribute: str) -> Value:
     return address.port if attribute == "port" else address.host.encode()
 
 
-def _took(step: Wait, event: Match, frame: Frame) -> None:
-    frame.received = event.data
+def _bind(step: Wait, event: Match, frame: Frame) -> None:
     for name, value in event.variables.items():
         frame.bind(name, value)
     if step.keep is not None:

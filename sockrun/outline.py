@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 from sockrun.commands import Fact
 from sockrun.diagnostics import visible
@@ -16,10 +17,12 @@ LATER = "<computed>"
 def outline(program: Program) -> Iterator[str]:
     """The lines that tell a scenario to a person."""
     yield visible(program.id)
-    if program.name != program.id:
+    if program.name:
         yield f"  {visible(program.name)}"
     if program.description:
-        yield f"  {visible(' '.join(program.description.split()))}"
+        yield from wrap(
+            visible(" ".join(program.description.split())), 100, initial_indent="  ", subsequent_indent="  "
+        )
     yield from _facts(program)
     for role in program.roles.values():
         yield ""

@@ -88,13 +88,14 @@ class Scene:
         self.publish = self.sharing.publish
         self.casts = {name: Cast(role) for name, role in program.roles.items()}
         self.frames: dict[Task, Frame] = {}
-        self.polls = 0
+        self.polls = 1
         self.closed_world = True  # until a role turns to somebody who is none
         self.failure: Failure | None = None
         self._ended = ended
         self._watcher = watcher
         self._trace: list[TraceEntry] = []
         self._listeners: list[Listener] = []
+        self._sockets: list[Task] = []  # those that play on datagrams
         self._starters: list[Task] = []  # of servers that begin to listen late
         self._unfinished = 0  # tasks that have not come to their end
         self._holding: list[Task] = []
@@ -175,6 +176,8 @@ class Scene:
         frame = Frame(role, task.name, index, self, task)
         block = role.sequences[index if len(role.sequences) > 1 else 0]
         cast.tasks.append(task)
+        if role.datagram:
+            self._sockets.append(task)
         self.frames[task] = frame
         self._unfinished += 1
         self.loop.start(task, life(frame, block, self._connect if role.side == "client" else None))
@@ -297,7 +300,7 @@ class Scene:
             return
         if self._closing and any(not task.done for task in self.frames):
             return
-        sockets = [task for task in self.frames if task.generator is not None and self.frames[task].role.datagram]
+        sockets = [task for task in self._sockets if task.generator is not None]
         if self._unfinished > len(sockets):
             return
         for task in sockets:
@@ -401,10 +404,11 @@ class Scene:
 
     def record(self, name: str, place: Place | None, command: Command | str, event: Event) -> None:
         if event.__class__ is Match:
-            event = _clipped_match(event)
-        elif command.__class__ is Send:
-            command = _clipped_send(command)
-        entry = (self.loop.now() - self._started, name, place, command, event)
+            if len(event.data) > 2 * KEPT:
+                event = Match(_clipped(event.data))
+        elif command.__class__ is Send and len(command.data) > 2 * KEPT:
+            command = Send(_clipped(command.data), command.to)
+        entry = (self.loop.moment - self._started, name, place, command, event)
         self._trace.append(entry)
         if self._watcher is not None:
             self._watcher(self.program.id, Trace(*entry))
@@ -449,16 +453,6 @@ def _same(wanted: Address, bound: Address) -> bool:
 
 def _clipped(data: bytes) -> bytes:
     return data[:KEPT] + data[-KEPT:]
-
-
-def _clipped_match(event: Event) -> Event:
-    return event if not isinstance(event, Match) or len(event.data) <= 2 * KEPT else Match(_clipped(event.data))
-
-
-def _clipped_send(command: Command | str) -> Command | str:
-    if not isinstance(command, Send) or len(command.data) <= 2 * KEPT:
-        return command
-    return Send(_clipped(command.data), command.to)
 
 
 def _barrier_lost(name: str, role: str) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sockrun.diagnostics import EnvironmentRefused
 from sockrun.loading import Loaded, Options, load
 from sockrun.network.kernel import Kernel
 from sockrun.program import Program
@@ -82,25 +83,42 @@ class Session:
         network = Kernel()
         watcher = self._trace if self._settings.verbose else None
         runner = Runner(network, parallel=self._settings.parallel, watcher=watcher)
-        started = time.monotonic()
 
         def interrupt() -> None:
             self.progress.interrupted = True
             runner.stop()
 
-        for reporter in self._reporters:
-            reporter.begin(self.progress)
-        try:
+        with ExitStack() as ending:  # whatever goes wrong, everything is given back and all reports are written
+            for reporter in reversed(self._reporters):
+                ending.callback(reporter.end)
+            ending.callback(self._stop_the_clock, time.monotonic())
+            ending.callback(network.close)
+            ending.callback(runner.stop)
+            ending.enter_context(self._remembering_errors())
+            for reporter in self._reporters:
+                reporter.begin(self.progress)
             with self._interrupts(network, interrupt):
                 for result in runner.run(self._playable(programs)):
                     self._ended(result, runner)
-        finally:
-            runner.stop()  # whatever went wrong, everything is given back
-            network.close()
-        self.progress.seconds = time.monotonic() - started
-        for reporter in self._reporters:
-            reporter.end()
         return self.progress
+
+    def _stop_the_clock(self, started: float) -> None:
+        self.progress.seconds = time.monotonic() - started
+
+    @contextmanager
+    def _remembering_errors(self) -> Iterator[None]:
+        """So that the reports do not tell of a run that went well."""
+        try:
+            yield
+        except EnvironmentRefused:
+            self.progress.broken = EXIT_STATUS[Status.REFUSED]
+            raise
+        except KeyboardInterrupt:
+            self.progress.interrupted = True
+            raise
+        except Exception:
+            self.progress.broken = EXIT_STATUS[Status.BUG]
+            raise
 
     def _ended(self, result: Result, runner: Runner) -> None:
         """After the first failure of `--fail-fast` what else was running does not count."""
@@ -157,6 +175,4 @@ class Session:
 
 
 def skipped(program: Program, reason: str) -> Result:
-    return Result(
-        program.id, program.name, program.source.path, program.tags, Status.SKIPPED, 0.0, f"skipped: {reason}"
-    )
+    return Result(program.id, program.name, program.source.path, program.tags, Status.SKIPPED, 0.0, reason)

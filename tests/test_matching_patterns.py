@@ -110,6 +110,13 @@ def test_a_pattern_that_takes_too_long_is_a_mismatch() -> None:
     assert fed(wanted, [data]).reason == reason
 
 
+def test_a_pattern_of_rare_syntax_is_read_too() -> None:
+    """Where its text is not understood it is never given up early, but matches as it should."""
+    wanted = Regex(rb"a(?(?<=a)b|c);", "it")
+    assert fed(wanted, [b"ab;", b"x"]) == judged(Match(b"ab;"), b"x")
+    assert fed(wanted, [b"x"]) == MORE
+
+
 def test_a_short_match_is_found_before_many_bytes() -> None:
     """A greedy pattern takes the first of many coalesced lines, with its own groups."""
     wanted = Regex(rb"(?s)(?P<word>a.*)\n", "it")

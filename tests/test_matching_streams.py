@@ -194,6 +194,14 @@ def test_what_is_to_be_kept_is_kept() -> None:
     assert fed(matcher("{length: 1000000}", keep=True), [ONE_BLOCK + b"x"]) == taken(ONE_BLOCK, b"x")
 
 
+def test_what_no_variable_could_hold_is_not_kept() -> None:
+    """Over 16 MiB `keep` changes nothing: the bytes are checked as they come."""
+    piece = b"0123456789" * 6_000
+    for text in ("{times: 2000000, of: '0123456789'}", "{length: 20000000}"):
+        outcome = fed(matcher(text, keep=True), [*[piece] * 333, piece[:20_000], b"x"], early=True)
+        assert outcome == taken(b"", b"x")
+
+
 @pytest.mark.parametrize("size", [1, 4096, 65_536, 1_000_000])
 def test_a_long_length_is_counted_and_hashed_as_it_comes(size: int) -> None:
     digest = hashlib.sha256(ONE_BLOCK[:200_000]).hexdigest()

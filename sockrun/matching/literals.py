@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
+from sockrun.contents import MESSAGE_LIMIT
 from sockrun.deferred import combine, now
 from sockrun.hexdump import brief, first_difference
 from sockrun.matching.expectation import (
@@ -103,13 +104,14 @@ class _PiecesReader:
 
 
 def literal(request: Request) -> Expectation | None:
-    """Any payload form. `keep` has all its bytes in `Match.data`, 16 MiB at most."""
+    """Any payload form. `keep` has all its bytes in `Match.data`, unless it is known to be over 16 MiB."""
     payload = compile_payload(request.node, request.context)
     if payload is None:
         return None
     message = request.context.message
     if payload.constant is None:
-        make = _in_memory if message or request.keep else _as_it_comes
+        keep = request.keep and (payload.size or 0) <= MESSAGE_LIMIT
+        make = _in_memory if message or keep else _as_it_comes
         return Expectation(payload.summary, lambda scope: make(payload, scope, message))
     data = now(payload.constant)
     matcher = combine(

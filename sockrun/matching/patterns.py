@@ -1,7 +1,7 @@
 """`regex`: a pattern's verdict on a message and on an unframed stream, and how it is compiled.
 
-Must not live here: how the shortest match on a stream is found (`runs.py`), and what a pattern's text says about
-itself (`pattern_text.py`).
+Must not live here: how the shortest match on a stream is found (`runs.py`), and what a pattern's text says
+about itself (`pattern_text.py`).
 
 A reader looks at windows that double, so that a short match is cheap however many bytes wait behind it.
 """
@@ -76,7 +76,8 @@ class Regex:
         return mismatch(reason, received)
 
     def _refused(self, message: bytes) -> Mismatch:
-        return mismatch(f"is not {self.summary}", message, self._run.refused_at(message[:STREAM_LIMIT]))
+        offset = self._run.refused_at(message) if len(message) <= STREAM_LIMIT else None
+        return mismatch(f"is not {self.summary}", message, offset)
 
 
 class _RegexReader:

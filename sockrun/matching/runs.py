@@ -1,7 +1,7 @@
-"""Runs of bytes that a pattern matches in full: the shortest one at the start of a stream, or that none can come.
+"""Runs of bytes that a pattern matches in full: the shortest at a stream's start, or that none can come.
 
-Lives here: the `regex` package, imported where a file has a pattern (start-up), and how often it is asked. Must
-not live here: verdicts (`patterns.py`), and what a pattern's text says about itself (`pattern_text.py`).
+Lives here: the `regex` package, imported where a file has a pattern (start-up), and how often it is asked.
+Must not live here: verdicts (`patterns.py`), and what a pattern's text says about itself (`pattern_text.py`).
 
 The one theory, for streams. The verdict on unread bytes is that of a simple loop: for n = 1, 2, 3, ... the
 match is there as soon as the first n bytes match in full, and can never come as soon as no continuation of
@@ -49,11 +49,11 @@ class Clock:
 
 
 class Run:
-    """Runs from the first byte on. `possible` matches, as far as it goes, whatever the pattern can match."""
+    """Runs from the first byte on. What none of `hopeful` can match any more, `pattern` cannot either."""
 
-    def __init__(self, pattern: regex.Pattern[bytes], possible: regex.Pattern[bytes]) -> None:
+    def __init__(self, pattern: regex.Pattern[bytes], *hopeful: regex.Pattern[bytes]) -> None:
         self._pattern = pattern
-        self._possible = possible
+        self._hopeful = hopeful
 
     def probe(self, buffer: Buffer, low: int, high: int, clock: Clock) -> Found | None:
         """The verdict on the first `high` bytes, of which it is known that the first `low` are undecided."""
@@ -61,7 +61,7 @@ class Run:
         return Found(shortest) if shortest else self._death(buffer, low, high, clock)
 
     def refused_at(self, message: bytes) -> int | None:
-        """The byte at which a message that is no match can no longer become one; its end, where it still can."""
+        """The byte at which a message can no longer become a match; its end, where it still can."""
         try:
             dead = self._death(message, 0, len(message), Clock())
         except TimeoutError:
@@ -81,8 +81,10 @@ class Run:
         return Found(high, dead=True)
 
     def _alive(self, buffer: Buffer, size: int, clock: Clock) -> bool:
-        found = self._possible.fullmatch(buffer, 0, size, partial=True, timeout=clock.seconds())
-        return found is not None
+        return any(
+            pattern.fullmatch(buffer, 0, size, partial=True, timeout=clock.seconds()) is not None
+            for pattern in self._hopeful
+        )
 
 
 class _Halving(Run):
@@ -103,12 +105,15 @@ class _Halving(Run):
 
 
 class _OneByOne(Run):
-    """For every other pattern. `last` is the byte that every match ends in, where its text tells."""
+    """For every other pattern. `possible` matches all that it can match, and tells better what never can.
+
+    `last` is the byte that every match ends in, where the pattern's text tells.
+    """
 
     def __init__(
         self, pattern: regex.Pattern[bytes], possible: regex.Pattern[bytes], last: int | None
     ) -> None:
-        super().__init__(pattern, possible)
+        super().__init__(pattern, pattern, possible)
         self._last = last
 
     def _shortest(self, buffer: Buffer, low: int, high: int, clock: Clock) -> int:
@@ -126,8 +131,15 @@ def run_of(pattern: bytes) -> Run:
     exact = compiled(open_ended)
     if pattern_text.looks_no_further(open_ended) and not _matches_nothing(exact):
         return _Halving(exact, exact)
-    possible = compiled(pattern_text.relaxed(open_ended))
-    return _OneByOne(exact, possible, pattern_text.last_byte(open_ended))
+    return _OneByOne(exact, _possible(open_ended), pattern_text.last_byte(open_ended))
+
+
+def _possible(pattern: bytes) -> regex.Pattern[bytes]:
+    """A pattern of a syntax so rare that its text is misread is never given up."""
+    try:
+        return compiled(pattern_text.relaxed(pattern))
+    except ExpressionError:
+        return compiled(b"(?s:.*)")
 
 
 def _matches_nothing(pattern: regex.Pattern[bytes]) -> bool:

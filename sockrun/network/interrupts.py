@@ -38,7 +38,9 @@ def interrupts(network: Kernel, stop: Callable[[], None]) -> Iterator[None]:
         theirs.setblocking(False)
         network.wake_on(ours, woken)
         before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-        handlers = {number: signal.signal(number, handle) for number in SIGNALS}
+        # One that is ignored stays so: the shell wants that for what runs in the background.
+        heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        handlers = {number: signal.signal(number, handle) for number in heard}
         try:
             yield
         finally:

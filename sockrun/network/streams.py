@@ -71,6 +71,7 @@ class Stream:
         "_command",
         "_interest",
         "_kept",
+        "_loop",
         "_kernel",
         "_outgoing",
         "_pieces",
@@ -91,6 +92,7 @@ class Stream:
 
     def __init__(self, kernel: Kernel, sock: socket.socket | None, peer: Address, local: Address | None) -> None:
         self._kernel = kernel
+        self._loop = kernel.loop
         self._sock = sock
         self.peer: Address | None = peer
         self.local = local
@@ -121,7 +123,7 @@ class Stream:
             if event is not None:
                 return event
         self._wait(task, command, reader)
-        self._kernel.loop.arm(task, command.seconds, self.expired)
+        self._loop.arm(task, command.seconds, self.expired)
         return PENDING
 
     def _wait(self, task: Task, command: Receive | Finish, reader: Reader) -> None:
@@ -167,7 +169,7 @@ class Stream:
         try:
             event = self._offer(reader)
         except Exception as error:
-            self._kernel.loop.fail(self._task, error)
+            self._loop.fail(self._task, error)
             return
         if event is not None:
             self._answer(event)
@@ -178,7 +180,7 @@ class Stream:
         """Look for bytes soon, before the selector is asked."""
         if self._reader is not None and not self._queued:
             self._queued = True
-            self._kernel.loop.ready.append(self._nudged)
+            self._loop.ready.append(self._nudged)
 
     def _nudged(self) -> None:
         self._queued = False
@@ -189,10 +191,10 @@ class Stream:
         task, command = self._task, self._command
         self._task = self._command = self._reader = None
         assert task is not None
-        if isinstance(command, Finish) and self.ended:
+        if command.__class__ is Finish and self.ended:
             self.abandon()
-        self._kernel.loop.disarm(task)
-        self._kernel.loop.resume(task, event)
+        self._loop.disarm(task)
+        self._loop.resume(task, event)
 
     def expired(self, task: Task) -> None:
         if self._reader is None:  # it waits for room to send
@@ -218,12 +220,12 @@ class Stream:
     def send_pieces(self, task: Task, command: SendPieces) -> Reply:
         self._pieces = command.pieces()
         self._wait_for_room(task, command)
-        self._kernel.loop.ready.append(self.writable)
+        self._loop.ready.append(self.writable)
         return PENDING
 
     def _wait_for_room(self, task: Task, command: Send | SendPieces) -> None:
         self._task, self._command = task, command
-        self._kernel.loop.arm(task, command.seconds, self.expired)
+        self._loop.arm(task, command.seconds, self.expired)
         if self._outgoing is not None:
             self._watch(self._interest | WRITE)
 
@@ -270,7 +272,7 @@ class Stream:
             self._outgoing = memoryview(piece)[size:]
             self._watch(self._interest | WRITE)
         else:
-            self._kernel.loop.ready.append(self.writable)
+            self._loop.ready.append(self.writable)
 
     # --- ending ---
 
@@ -298,15 +300,15 @@ class Stream:
         if command.now or self._left():
             self._abort()
             return None
-        self._kernel.loop.arm(task, LEAVING, self._reset_later)
+        self._loop.arm(task, LEAVING, self._reset_later)
         return PENDING
 
     def _reset_later(self, task: Task) -> None:
         if self._left():
             self._abort()
-            self._kernel.loop.resume(task, None)
+            self._loop.resume(task, None)
         else:
-            self._kernel.loop.arm(task, LEAVING, self._reset_later)
+            self._loop.arm(task, LEAVING, self._reset_later)
 
     def _left(self) -> bool:
         """Whether all that was sent has been acknowledged (SIOCOUTQ, tcp(7))."""
@@ -330,7 +332,7 @@ class Stream:
         if self._expecting():
             self._nudge()
         if command.seconds < inf:
-            self._kernel.loop.arm(task, command.seconds, self.expired)
+            self._loop.arm(task, command.seconds, self.expired)
         return PENDING
 
     def conclude(self) -> Ended | None:

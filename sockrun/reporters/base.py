@@ -33,6 +33,7 @@ class Progress:
     results: Counter[Status] = field(default_factory=Counter)
     cut_short: bool = False  # by --fail-fast
     interrupted: bool = False
+    broken: int = 0  # the exit status for what ended the run, where that was no scenario
     seconds: float = 0.0
 
     @property
@@ -49,6 +50,7 @@ class Progress:
     def exit_status(self) -> int:
         """Of all that went wrong the gravest: the first in 130, 70, 2, 3, 1."""
         statuses = {EXIT_STATUS[status] for status in self.results if status in EXIT_STATUS}
+        statuses.add(self.broken)
         if self.interrupted:
             statuses.add(130)
         if self.invalid or not self.selected:
@@ -89,13 +91,11 @@ class Reporter(Protocol):
 
 
 class Target:
-    """A file that is written line by line as things happen; `-` is standard output."""
+    """A stream that is written line by line as things happen; `name` is what people call it."""
 
-    def __init__(self, path: str) -> None:
-        self._name = "standard output" if path == STDOUT else path
-        with writing(self._name):
-            # Line buffered: who follows the file sees an event when it happens.
-            self.stream: TextIO = sys.stdout if path == STDOUT else open(path, "w", 1, "utf-8", "backslashreplace")  # noqa: SIM115
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self.stream = stream
+        self._name = name
 
     def write(self, text: str) -> None:
         """Write and show it at once. Raises: EnvironmentRefused."""
@@ -104,9 +104,18 @@ class Target:
             self.stream.flush()
 
     def close(self) -> None:
+        """Close it, unless it is standard output. Raises: EnvironmentRefused."""
         if self.stream is not sys.stdout:
             with writing(self._name):
                 self.stream.close()
+
+
+def open_target(path: str) -> Target:
+    """A file that is emptied, or standard output for `-`. Raises: EnvironmentRefused."""
+    if path == STDOUT:
+        return Target(sys.stdout, "standard output")
+    with writing(path):
+        return Target(open(path, "w", encoding="utf-8", errors="backslashreplace"), path)
 
 
 def write_whole(path: str, text: str) -> None:
@@ -115,7 +124,7 @@ def write_whole(path: str, text: str) -> None:
     What is no regular file (a pipe, /dev/stderr) is written directly, since it must not be replaced.
     """
     if path == STDOUT:
-        Target(path).write(text)
+        open_target(path).write(text)
         return
     with writing(path):
         real = os.path.realpath(path)

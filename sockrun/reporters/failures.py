@@ -28,8 +28,9 @@ def explain(result: Result, style: Style) -> Iterator[str]:
         yield visible(result.reason)
     if failure is not None:
         yield from _failure(failure, style)
-    yield from _others(result, style)
-    yield from _unread(result, style)
+    if result.status is not Status.REFUSED:  # nobody in the scenario had a part in that
+        yield from _others(result, style)
+        yield from _unread(result, style)
 
 
 def _failure(failure: Failure, style: Style) -> Iterator[str]:
@@ -70,10 +71,13 @@ def _at(who: Waiting) -> str:
 
 
 def _unread(result: Result, style: Style) -> Iterator[str]:
-    if result.unread:
+    """But for those of the step that failed, which stand above."""
+    shown = (result.failure.role, result.failure.received) if result.failure else None
+    unread = [entry for entry in result.unread if entry != shown]
+    if unread:
         yield style("strong", "bytes that no step took")
-        width = max(len(role) for role, _ in result.unread)
-        yield from (f"  {role:<{width}}  {brief(data)}" for role, data in result.unread)
+        width = max(len(role) for role, _ in unread)
+        yield from (f"  {role:<{width}}  {brief(data)}" for role, data in unread)
 
 
 def _value(value: Value) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import closing
 
 from sockrun import __version__
 from sockrun.diagnostics import Diagnostic, as_dict
 from sockrun.hexdump import escaped
 from sockrun.program import Place
 from sockrun.reporters import transcript
-from sockrun.reporters.base import Progress, Target
+from sockrun.reporters.base import Progress, open_target
 from sockrun.results import Failure, Result, Status, Trace
 from sockrun.values import Value
 
@@ -22,7 +23,7 @@ class JsonLines:
     """Satisfies `base.Reporter`."""
 
     def __init__(self, path: str) -> None:
-        self._target = Target(path)
+        self._target = open_target(path)
         self._progress = Progress()
 
     def begin(self, progress: Progress) -> None:
@@ -41,15 +42,15 @@ class JsonLines:
     def end(self) -> None:
         progress = self._progress
         counts = {status.value: progress.results[status] for status in Status}
-        self._event(
-            "run-end",
-            seconds=round(progress.seconds, 6),
-            **counts,
-            invalid_files=progress.invalid,
-            cut_short=progress.cut_short,
-            exit_status=progress.exit_status,
-        )
-        self._target.close()
+        with closing(self._target):
+            self._event(
+                "run-end",
+                seconds=round(progress.seconds, 6),
+                **counts,
+                invalid_files=progress.invalid,
+                cut_short=progress.cut_short,
+                exit_status=progress.exit_status,
+            )
 
     def _event(self, kind: str, **members: object) -> None:
         self._target.write(json.dumps({"event": kind, **members}) + "\n")

@@ -74,8 +74,8 @@ class JUnit:
 
 
 def _name(result: Result) -> str:
-    """The scenario's name with its matrix values."""
-    return result.name + result.id.removeprefix(result.path)
+    """The scenario's name with its matrix values; the id where it has no name."""
+    return result.name + result.id.removeprefix(result.path) if result.name else result.id
 
 
 def _verdict(result: Result) -> str:

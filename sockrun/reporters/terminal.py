@@ -13,8 +13,9 @@ from typing import Literal
 
 from sockrun.diagnostics import Diagnostic, render, visible
 from sockrun.reporters import transcript
-from sockrun.reporters.base import STDOUT, Progress, Target
+from sockrun.reporters.base import Progress, Target
 from sockrun.reporters.failures import explain
+from sockrun.reporters.findings import count
 from sockrun.reporters.style import style_for
 from sockrun.results import Result, Status, Trace
 
@@ -36,10 +37,10 @@ _WORDS: dict[Status, tuple[str, str, str]] = {
 class Terminal:
     """Satisfies `base.Reporter`."""
 
-    def __init__(self, detail: Detail = "normal") -> None:
-        self._target = Target(STDOUT)
-        self._style = style_for(self._target.stream)
-        self._moving = self._target.stream.isatty() and self._style.color
+    def __init__(self, target: Target, detail: Detail = "normal") -> None:
+        self._target = target
+        self._style = style_for(target.stream)
+        self._moving = self._style.color
         self._detail = detail
         self._progress = Progress()
         self._speaker = ""  # the scenario whose transcript was written last
@@ -76,7 +77,7 @@ class Terminal:
 
     def _headline(self, result: Result) -> str:
         word, color, _ = _WORDS[result.status]
-        name = "" if result.name in (result.id, result.path) else f"  {visible(result.name)}"
+        name = f"  {visible(result.name)}" if result.name else ""
         why = visible(result.reason) if result.status is Status.SKIPPED else duration(result.seconds)
         return f"{self._style(color, word)} {visible(result.id)}{name}  {self._style('dim', f'({why})')}"
 
@@ -95,8 +96,7 @@ class Terminal:
             if progress.results[status]
         ]
         if progress.invalid:
-            files = "1 invalid file" if progress.invalid == 1 else f"{progress.invalid} invalid files"
-            counts.append(self._style("bad", files))
+            counts.append(self._style("bad", count(progress.invalid, "invalid file")))
         if progress.cut_short:
             counts.append("stopped at the first failure")
         return f"{', '.join(counts) or 'nothing was played'} in {progress.seconds:.2f} s"
