@@ -65,13 +65,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.run", description="sockrun beside other programs."
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="sockrun beside other programs.")
     parser.add_argument("--quick", action="store_true", help="little work, once: do the programs run at all?")
-    parser.add_argument(
-        "--only", default="", metavar="NAME", help="a workload, or one program: round-trips/asyncio"
-    )
+    parser.add_argument("--only", default="", metavar="NAME", help="a workload, or one program: round-trips/asyncio")
     parser.add_argument("--repeats", type=positive, metavar="N", help="how often each program runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measured seconds there, too")
     parser.add_argument("--list", action="store_true", help="show the names and end")
@@ -116,10 +112,7 @@ def buildable(chosen: Sequence[Workload], workshop: Workshop) -> list[Workload]:
     if not any(program.compiled for workload in chosen for program in workload.programs) or workshop.build():
         return list(chosen)
     print("there is no C compiler `cc`: the programs in C are left out", file=sys.stderr)
-    return [
-        replace(workload, programs=tuple(p for p in workload.programs if not p.compiled))
-        for workload in chosen
-    ]
+    return [replace(workload, programs=tuple(p for p in workload.programs if not p.compiled)) for workload in chosen]
 
 
 def measure(workload: Workload, workshop: Workshop, repeats: int) -> list[Row]:
@@ -145,8 +138,7 @@ def table(rows: Iterable[Row], chosen: Iterable[Workload]) -> str:
     cells = [head, *(cells_of(row) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
     lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        for line in cells
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
     ]
     lines.insert(1, "| " + " | ".join("-" * max(width, 3) for width in widths) + " |")
     told = [f"{workload.name}: {workload.what}; 1.00 is {workload.anchor}" for workload in chosen]

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from sockrun import loading
+from sockrun.compiling import loading
+from sockrun.compiling.loading import Options
 from sockrun.diagnostics import Diagnostic, Invalid, in_order
-from sockrun.loading import Options
+from sockrun.playing.runner import PARALLEL
 from sockrun.program import Program
 from sockrun.reporters.base import Progress
 from sockrun.results import Result, Trace
-from sockrun.runner import PARALLEL
 from sockrun.session import Selection, Session, Settings
 
 PathLike: TypeAlias = str | os.PathLike[str]

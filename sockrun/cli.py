@@ -21,8 +21,8 @@ import typer
 from sockrun import __version__
 
 if TYPE_CHECKING:
+    from sockrun.compiling.loading import Loaded, Options
     from sockrun.diagnostics import Invalid
-    from sockrun.loading import Loaded, Options
     from sockrun.reporters.base import Reporter
     from sockrun.reporters.terminal import Detail
     from sockrun.session import Selection
@@ -184,7 +184,7 @@ def run(
 ) -> None:
     """Play scenarios."""
     from sockrun.network.interrupts import interrupts
-    from sockrun.runner import PARALLEL
+    from sockrun.playing.runner import PARALLEL
     from sockrun.session import Selection, Session, Settings
 
     if verbose and quiet:
@@ -214,7 +214,7 @@ def validate(
     var: Variables = None,
 ) -> None:
     """Check scenario files without playing them, and show everything that is wrong with them."""
-    from sockrun.loading import load
+    from sockrun.compiling.loading import load
     from sockrun.reporters.findings import FORMATS
     from sockrun.reporters.style import style_for
 
@@ -258,7 +258,7 @@ def show(file: Annotated[Path, typer.Argument(help="A scenario file.")], var: Va
 @app.command(epilog=_examples("sockrun schema > scenario.schema.json"))
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    from sockrun.schema import text
+    from sockrun.reading.schema import text
 
     _print(text().rstrip("\n"))
 
@@ -268,8 +268,8 @@ def schema() -> None:
 
 def _found(paths: list[Path] | None) -> list[Path]:
     """The scenario files that are meant; there is at least one."""
+    from sockrun.compiling.loading import find
     from sockrun.diagnostics import Invalid
-    from sockrun.loading import find
 
     where = paths or [Path(DEFAULT_FOLDER if os.path.isdir(DEFAULT_FOLDER) else ".")]
     try:
@@ -290,8 +290,8 @@ def _complain_about(invalid: Invalid) -> None:
 
 def _loaded(files: Sequence[Path], options: Options) -> list[Loaded]:
     """The files, with the errors of those that cannot be played printed beside the output."""
+    from sockrun.compiling.loading import load
     from sockrun.diagnostics import render
-    from sockrun.loading import load
 
     loaded = [load(file, options) for file in files]
     for one in loaded:
@@ -301,7 +301,7 @@ def _loaded(files: Sequence[Path], options: Options) -> list[Loaded]:
 
 
 def _options(var: list[str] | None, timeout: str | None, time_scale: float) -> Options:
-    from sockrun.loading import Options
+    from sockrun.compiling.loading import Options
     from sockrun.units import seconds
 
     if not 0 < time_scale < float("inf"):

@@ -223,17 +223,5 @@ class Finish:
 
 
 Command: TypeAlias = (
-    Connect
-    | Send
-    | SendPieces
-    | Receive
-    | Shutdown
-    | Close
-    | Reset
-    | Sleep
-    | Tell
-    | Await
-    | Barrier
-    | Done
-    | Finish
+    Connect | Send | SendPieces | Receive | Shutdown | Close | Reset | Sleep | Tell | Await | Barrier | Done | Finish
 )

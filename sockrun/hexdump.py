@@ -115,9 +115,7 @@ def first_difference(expected: bytes, received: bytes) -> int | None:
     for start in range(0, shorter, _CHUNK):
         ours, theirs = expected[start : start + _CHUNK], received[start : start + _CHUNK]
         if ours[: len(theirs)] != theirs[: len(ours)]:
-            return start + next(
-                at for at, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other
-            )
+            return start + next(at for at, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other)
     return shorter
 
 

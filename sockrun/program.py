@@ -205,5 +205,3 @@ def barriers_in(block: Block) -> frozenset[str]:
         elif isinstance(instruction, Repeat):
             names.update(barriers_in(instruction.body))
     return frozenset(names)
-
-

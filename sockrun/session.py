@@ -15,14 +15,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sockrun.compiling.loading import Loaded, Options, load
 from sockrun.diagnostics import EnvironmentRefused
-from sockrun.loading import Loaded, Options, load
 from sockrun.network.kernel import Kernel
+from sockrun.playing.requirements import unmet
+from sockrun.playing.runner import PARALLEL, Runner
 from sockrun.program import Program
 from sockrun.reporters.base import Progress, Reporter
-from sockrun.requirements import unmet
 from sockrun.results import EXIT_STATUS, Result, Status, Trace
-from sockrun.runner import PARALLEL, Runner
 
 Interrupts = Callable[[Kernel, Callable[[], None]], AbstractContextManager[None]]
 

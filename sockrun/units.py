@@ -48,9 +48,7 @@ def share(text: str | int | float) -> float:
     return found
 
 
-def _scaled(
-    text: str | int | float, table: Mapping[str, float], wanted: str, *, a_second: bool = False
-) -> float:
+def _scaled(text: str | int | float, table: Mapping[str, float], wanted: str, *, a_second: bool = False) -> float:
     found = _FORM.fullmatch(str(text))
     if found is None or found[2] not in table or (found[3] and not a_second):
         raise ValueError(f"{str(text)[:40]!r} is not {wanted}")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sockrun.commands import Match, Matcher, Mismatch
-from sockrun.context import Context
+from sockrun.compiling.context import Context
 from sockrun.diagnostics import Diagnostic, Problems
-from sockrun.document import read
 from sockrun.matching import Expectation, compile_matcher
+from sockrun.reading.document import read
 from sockrun.source import Source
 from sockrun.values import NotYet, Value
 
@@ -42,9 +42,7 @@ class Names:
 SCOPE = Names(word=b"x+y", n=3, one=b"a", none=b"", digits=b"0a ??")
 
 
-def compiled(
-    text: str, *, message: bool = False, keep: bool = False
-) -> tuple[Expectation | None, list[Diagnostic]]:
+def compiled(text: str, *, message: bool = False, keep: bool = False) -> tuple[Expectation | None, list[Diagnostic]]:
     problems = Problems()
     context = Context(problems, CONSTANTS, Path(), message=message)
     found = compile_matcher(read(Source("t.yaml", text)), context, keep=keep)

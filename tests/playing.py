@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from sockrun.loading import Options, load, load_text
+from sockrun.compiling.loading import Options, load, load_text
 from sockrun.network.kernel import SCRATCH, Kernel
+from sockrun.playing.runner import Runner
 from sockrun.program import Program
 from sockrun.results import Result
-from sockrun.runner import Runner
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 
@@ -28,7 +28,8 @@ def play_all(given: Iterable[Program], *, read_size: int = SCRATCH, parallel: in
     try:
         results = list(Runner(network, parallel=parallel).run(given))
         assert not network.selector.get_map(), "sockets are left in the selector"
-        assert not network.unpaired and not network.datagrams, "channels are left"
+        assert not network.unpaired, "streams are left"
+        assert not network.datagrams, "datagram sockets are left"
     finally:
         network.close()
     return results

@@ -7,8 +7,8 @@ from textwrap import dedent
 
 import pytest
 
+from sockrun.compiling.loading import load, load_text
 from sockrun.diagnostics import Diagnostic, render
-from sockrun.loading import load, load_text
 
 INVALID = sorted((Path(__file__).parent / "invalid").glob("*.yaml"))
 SCENARIOS = sorted((Path(__file__).parent.parent / "scenarios").glob("*.yaml"))

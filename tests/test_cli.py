@@ -305,7 +305,7 @@ def test_the_version_is_told_without_loading_anything_heavy() -> None:
         "import sys; sys.argv = ['sockrun', '--version']\n"
         "from sockrun.cli import main\n"
         "try: main()\n"
-        "finally: print(sorted({'yaml', 'jsonschema', 'rich', 'sockrun.runner'} & set(sys.modules)))"
+        "finally: print(sorted({'yaml', 'jsonschema', 'rich', 'sockrun.playing.runner'} & set(sys.modules)))"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout == f"sockrun {__version__}\n[]\n"
@@ -318,7 +318,7 @@ def test_a_bug_of_ours_says_so_with_its_traceback(sockrun: CommandLine, monkeypa
     def broken() -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("sockrun.schema.text", broken)
+    monkeypatch.setattr("sockrun.reading.schema.text", broken)
     status, _, err = sockrun("schema")
     assert status == 70
     assert "this is a bug in sockrun" in err

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sockrun import not_yet, schema
 from sockrun.commands import (
     Address,
     Await,
@@ -27,11 +26,13 @@ from sockrun.commands import (
     Sleep,
     Tell,
 )
-from sockrun.endings import Anything, Nothing
-from sockrun.loading import Options, load_text
-from sockrun.model import VERBS
+from sockrun.compiling import not_yet
+from sockrun.compiling.endings import Anything, Nothing
+from sockrun.compiling.loading import Options, load_text
+from sockrun.compiling.model import VERBS
+from sockrun.compiling.steps import VERBS as COMPILED
 from sockrun.program import Assign, Block, Check, Do, Instruction, Make, Program, Repeat, RoleProgram, Wait
-from sockrun.steps import VERBS as COMPILED
+from sockrun.reading import schema
 from sockrun.values import ExpressionError, Value
 
 
@@ -68,9 +69,7 @@ def role(keys: str, name: str = "it", **others: str) -> RoleProgram:
 def steps(text: str, protocol: str = "tcp", **options: float) -> Block:
     """The instructions of a client's steps."""
     listed = indent(dedent(text).strip(), "      ")
-    scenario = (
-        f"roles:\n  it:\n    protocol: {protocol}\n    side: client\n    port: 9\n    steps:\n{listed}\n"
-    )
+    scenario = f"roles:\n  it:\n    protocol: {protocol}\n    side: client\n    port: 9\n    steps:\n{listed}\n"
     return program(scenario, Options(time_scale=options.get("scale", 1.0))).roles["it"].sequences[0]
 
 

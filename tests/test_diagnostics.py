@@ -83,9 +83,7 @@ def test_an_empty_place_has_one_mark_even_behind_the_end() -> None:
 
 
 def test_a_place_in_a_line_that_does_not_exist_has_no_excerpt() -> None:
-    assert (
-        render(Diagnostic("code", "message", span(99, 1, 99, 2))) == "scenarios/x.yaml:99:1: error: message"
-    )
+    assert render(Diagnostic("code", "message", span(99, 1, 99, 2))) == "scenarios/x.yaml:99:1: error: message"
 
 
 def test_a_long_line_is_cut_around_the_place() -> None:
@@ -124,9 +122,7 @@ def test_color_changes_nothing_but_the_color() -> None:
 
 
 @given(st.text(max_size=150), st.text(max_size=20), st.integers(1, 200), st.integers(0, 200))
-def test_no_text_of_a_file_reaches_the_terminal_as_a_command(
-    text: str, message: str, column: int, width: int
-) -> None:
+def test_no_text_of_a_file_reaches_the_terminal_as_a_command(text: str, message: str, column: int, width: int) -> None:
     place = span(1, column, 1, column + width, Source("x\x1b.yaml", text))
     assert render(Diagnostic("code", message, place, message)).replace("\n", "").isprintable()
 

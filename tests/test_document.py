@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sockrun.diagnostics import Diagnostic, Invalid, render
-from sockrun.document import MAX_BYTES, MAX_DEPTH, MAX_NODES, load, read
+from sockrun.reading.document import MAX_BYTES, MAX_DEPTH, MAX_NODES, load, read
 from sockrun.source import Node, Source, Span
 
 Loader: TypeAlias = type[yaml.SafeLoader] | type[yaml.CSafeLoader]
@@ -85,9 +85,7 @@ def test_what_stands_in_quotes_is_text(text: str) -> None:
     assert plain(f"""[ "{text}", '{text}' ]""") == [text, text]
 
 
-@pytest.mark.parametrize(
-    ("text", "style"), [("x", ""), ('"x"', '"'), ("'x'", "'"), ("|\n  x", "|"), (">\n  x", ">")]
-)
+@pytest.mark.parametrize(("text", "style"), [("x", ""), ('"x"', '"'), ("'x'", "'"), ("|\n  x", "|"), (">\n  x", ">")])
 @both
 def test_a_scalar_knows_how_it_was_written(text: str, style: str, loader: Loader) -> None:
     assert tree(f"a: {text}\n", loader).mapping["a"].style == style
@@ -227,9 +225,7 @@ def test_other_keys_are_refused(text: str, message: str, loader: Loader) -> None
 
 
 @both
-@pytest.mark.parametrize(
-    "text", ["", "\n\n", "# only a comment\n", "---\n", "---\n...\n", "%YAML 1.2\n---\n# x"]
-)
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n", "---\n...\n", "%YAML 1.2\n---\n# x"])
 def test_an_empty_file_is_refused(text: str, loader: Loader) -> None:
     (only,) = found(text, loader)
     assert (only.message, str(only.span)) == ("the file is empty", "x.yaml:1:1")
@@ -314,9 +310,7 @@ def test_the_deepest_nesting_allowed_is_taken_and_one_more_is_refused(
 
 
 @both
-@pytest.mark.parametrize(
-    "text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 100_000, "{" * 100_000]
-)
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 100_000, "{" * 100_000])
 def test_endless_nesting_is_refused_at_the_limit(text: str, loader: Loader) -> None:
     assert found(text, loader)[-1].message == "more than 64 levels of nesting"
 
@@ -390,9 +384,7 @@ def test_a_mistake_of_syntax_looks_like_every_other_mistake() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "character", ["\0", "\r", "\x1b", "\x7f", "\x85", "\u2028", "\ufeff", "\ufffe", "\ud800"]
-)
+@pytest.mark.parametrize("character", ["\0", "\r", "\x1b", "\x7f", "\x85", "\u2028", "\ufeff", "\ufffe", "\ud800"])
 def test_characters_that_nobody_sees_are_refused(character: str) -> None:
     (only,) = found(f"é: 1\nab: x{character}\n")
     assert str(only.span) == "x.yaml:2:6"
@@ -446,9 +438,7 @@ def test_a_byte_that_is_no_text_is_told_with_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
 def test_utf_16_is_told_by_name(tmp_path: Path, encoding: str) -> None:
     only = refused(written(tmp_path, "a: 1\n".encode(encoding)))
-    assert render(only) == (
-        "x.yaml:1:1: error: the file is UTF-16 or UTF-32, not UTF-8\n     = help: save it as UTF-8"
-    )
+    assert render(only) == ("x.yaml:1:1: error: the file is UTF-16 or UTF-32, not UTF-8\n     = help: save it as UTF-8")
 
 
 def test_the_largest_file_allowed_is_read_and_one_more_byte_is_refused(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_all_examples_pass_byte_by_byte() -> None:
 ONE_BYTE = [
     ("tcp_hello", 'expect: "Hello World\\n"', 'expect: "Hello Wurld\\n"', b"Hello Wurld\n"),
     ("udp_reverse", "expect: [8, 7, 6,", "expect: [8, 9, 6,", b"\x08\x09\x06\x05\x04\x03\x02\x01"),
-    ("dns_query", "fields: {rid: \"${id}\", flags: 0x8180", "fields: {rid: \"${id}\", flags: 0x8181", None),
+    ("dns_query", 'fields: {rid: "${id}", flags: 0x8180', 'fields: {rid: "${id}", flags: 0x8181', None),
     ("ftp_passive", '- expect: "RETR hello.txt"', '- expect: "RETR hallo.txt"', b"RETR hallo.txt"),
     ("half_close", '- expect: "11 a591', '- expect: "11 b591', None),
     ("interleaved", '{expect: "news: hello"}', '{expect: "news: hallo"}', b"news: hallo"),
@@ -54,7 +54,12 @@ ONE_BYTE = [
     ("many_clients", '- expect: "hello ${index}"', '- expect: "hallo ${index}"', b"hallo "),
     ("retry_after_reset", '- expect: "par"', '- expect: "pbr"', b"pbr"),
     ("unix_datagram", '"<(?P<priority>', '"#(?P<priority>', None),
-    ("websocket_handshake", '- expect: {join: [{hex: "81 05"}, "Hello"]}', '- expect: {join: [{hex: "81 06"}, "Hello"]}', b"\x81\x06Hello"),
+    (
+        "websocket_handshake",
+        '- expect: {join: [{hex: "81 05"}, "Hello"]}',
+        '- expect: {join: [{hex: "81 06"}, "Hello"]}',
+        b"\x81\x06Hello",
+    ),
 ]
 
 

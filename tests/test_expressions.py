@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockrun.expressions import Reference, compile_expression, compile_template, written
-from sockrun.functions import FUNCTIONS
-from sockrun.operators import BINARY, COMPARE, MAX_BITS, MAX_BYTES, UNARY
-from sockrun.syntax import MAX_DEPTH
+from sockrun.expressions.functions import FUNCTIONS
+from sockrun.expressions.operators import BINARY, COMPARE, MAX_BITS, MAX_BYTES, UNARY
+from sockrun.expressions.syntax import MAX_DEPTH
 from sockrun.values import ExpressionError, NotYet, Operand, Value
 
 NAMES: dict[str, Value] = {
@@ -466,9 +466,7 @@ class Nowhere(Scope):
 
 def test_references() -> None:
     """Every free name is told once, with its first place; functions and `true` are none."""
-    found = compile_expression(
-        "len(word) + control.port + client[n].x + n + (1 if true else word)", {}
-    ).references
+    found = compile_expression("len(word) + control.port + client[n].x + n + (1 if true else word)", {}).references
     assert found == (
         Reference("word", offset=4),
         Reference("control", "port", offset=12),
@@ -632,9 +630,7 @@ def test_a_list_is_not_written() -> None:
 # --- laws -------------------------------------------------------------------------------------------
 
 WORDS = "late nobody peer.host role[0].x 'a' b'\\xff' '!H' 'sha1' 0 1 2.5 1e999 99999999999999999999 ${ $${"
-SIGNS = (
-    "( ) [ ] { } , : + - * / % & | ^ ~ < > = . ' \" \\ # // ** << >> == != not if else lambda is in and or"
-)
+SIGNS = "( ) [ ] { } , : + - * / % & | ^ ~ < > = . ' \" \\ # // ** << >> == != not if else lambda is in and or"
 TOKENS = st.sampled_from([*FUNCTIONS, *NAMES, *WORDS.split(), *SIGNS.split(), *" \n\0é$"])
 SOUP = st.one_of(st.text(max_size=40), st.lists(TOKENS, max_size=25).map("".join))
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
-from sockrun.context import Context
+from sockrun.compiling.context import Context
 from sockrun.diagnostics import Problems
-from sockrun.document import read
-from sockrun.framing import FRAMING_FORMS, FRAMINGS, Framing, compile_framing
+from sockrun.reading.document import read
 from sockrun.source import Source
 from sockrun.values import ExpressionError
+from sockrun.wire.framing import FRAMING_FORMS, FRAMINGS, Framing, compile_framing
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,7 @@ def test_send_adds_the_frame(text: str, message: bytes, wire: bytes) -> None:
     assert framing_of(text).frame(message) == wire
 
 
-@pytest.mark.parametrize(
-    ("text", "message", "wire"), [case for case in WIRE if case[0] not in ("none", "close")]
-)
+@pytest.mark.parametrize(("text", "message", "wire"), [case for case in WIRE if case[0] not in ("none", "close")])
 def test_expect_sees_the_first_message_without_its_frame(text: str, message: bytes, wire: bytes) -> None:
     first = message.partition(b"\r\n")[0] if text == "crlf" else message
     buffer = bytearray(wire + b"next")
@@ -263,9 +261,7 @@ def test_a_message_that_is_not_complete_tells_how_far_it_is(text: str, data: byt
 # --- laws --------------------------------------------------------------------------------------
 
 SELF_FRAMED: dict[str, Callable[[bytes], bytes]] = {
-    '{header: {struct: "!cI", length: 1, adjust: -4}}': lambda body: (
-        b"Q" + (len(body) + 4).to_bytes(4) + body
-    ),
+    '{header: {struct: "!cI", length: 1, adjust: -4}}': lambda body: b"Q" + (len(body) + 4).to_bytes(4) + body,
     "{header: {size: 5, at: 2, length: u24le}}": lambda body: b"ab" + len(body).to_bytes(3, "little") + body,
 }
 FRAMED = [
@@ -281,9 +277,7 @@ FRAMED = [
     "{length_prefix: varint, counts_itself: true}",
     *SELF_FRAMED,
 ]
-BODIES = (
-    st.binary(max_size=6) | st.text("ab\r\n\0", max_size=6).map(str.encode) | st.integers(120, 130).map(bytes)
-)
+BODIES = st.binary(max_size=6) | st.text("ab\r\n\0", max_size=6).map(str.encode) | st.integers(120, 130).map(bytes)
 
 
 def message_for(text: str, body: bytes) -> bytes:
@@ -294,9 +288,7 @@ def message_for(text: str, body: bytes) -> bytes:
         return SELF_FRAMED[text](body)
     if text == "line":
         return body.replace(b"\n", b"").rstrip(b"\r")
-    for delimiter in {"crlf": [b"\r\n"], '{delimiter: "\\0"}': [b"\0"], "{delimiter: aba}": [b"a"]}.get(
-        text, []
-    ):
+    for delimiter in {"crlf": [b"\r\n"], '{delimiter: "\\0"}': [b"\0"], "{delimiter: aba}": [b"a"]}.get(text, []):
         while delimiter in body:
             body = body.replace(delimiter, b"")
     return body
@@ -334,9 +326,7 @@ def test_messages_come_back_however_they_are_split(
 @pytest.mark.parametrize(("text", "data"), [case[:2] for case in IMPOSSIBLE])
 @given(cuts=st.lists(st.integers(0, 20), max_size=4), behind=st.binary(max_size=3))
 @settings(max_examples=20)
-def test_what_can_be_no_message_is_none_in_any_split(
-    text: str, data: bytes, cuts: list[int], behind: bytes
-) -> None:
+def test_what_can_be_no_message_is_none_in_any_split(text: str, data: bytes, cuts: list[int], behind: bytes) -> None:
     reader, buffer = reader_of(text, limit=10), bytearray()
     verdicts = []
     for chunk in [*chunks(data, cuts), behind]:
@@ -380,9 +370,7 @@ def test_bytes_that_arrive_one_by_one_are_looked_at_a_few_times_each(text: str) 
 
 # --- errors ------------------------------------------------------------------------------------
 
-NO_FRAMING = (
-    "this is no framing: say none, line, crlf, close, or {delimiter, size, length_prefix, header: ...}"
-)
+NO_FRAMING = "this is no framing: say none, line, crlf, close, or {delimiter, size, length_prefix, header: ...}"
 
 
 @pytest.mark.parametrize(

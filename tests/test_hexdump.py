@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sockrun.document import read
 from sockrun.hexdump import brief, compare, dump, escaped, first_difference, is_text, size_text
+from sockrun.reading.document import read
 from sockrun.source import Source
 
 COUNTING = bytes(range(256))
@@ -60,9 +60,7 @@ def test_escaped_is_never_cut_inside_a_character() -> None:
     assert escaped("€€€".encode(), limit=5) == '"€" ... 6 more bytes'
 
 
-@given(
-    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf"]) | st.sampled_from("\0\r\n\t\x07"))
-)
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf"]) | st.sampled_from("\0\r\n\t\x07")))
 def test_escaped_text_is_a_yaml_string_that_says_it(text: str) -> None:
     """What a report shows of ASCII and printable text can be pasted into a scenario."""
     shown = escaped(text.encode(), limit=10_000)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sockrun.compiling.loading import Loaded, Options, find, load, load_text
 from sockrun.diagnostics import Invalid
-from sockrun.loading import Loaded, Options, find, load, load_text
 
 HELLO = 'roles: {server: {protocol: tcp, side: server, payload: "hi"}}\n'
 
@@ -131,9 +131,7 @@ def test_programs_come_only_from_a_file_without_errors() -> None:
     lost=st.sets(st.integers(0, 40), max_size=3),
     other=st.sampled_from(WRITTEN),
 )
-def test_a_file_with_lines_lost_or_strayed_is_loaded_or_diagnosed(
-    text: str, lost: set[int], other: str
-) -> None:
+def test_a_file_with_lines_lost_or_strayed_is_loaded_or_diagnosed(text: str, lost: set[int], other: str) -> None:
     """Nothing that stands in a file is an exception to whoever loads it."""
     lines = text.splitlines()
     strayed = other.splitlines()

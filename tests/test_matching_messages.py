@@ -210,9 +210,7 @@ def test_a_matcher_with_a_value_is_made_anew_for_each_step(text: str) -> None:
         found.evaluate(Names())
 
 
-@pytest.mark.parametrize(
-    "text", ['"abc"', '{regex: "${dot}"}', '{length: "${five}"}', '{one_of: [a, {hex: "?? 01"}]}']
-)
+@pytest.mark.parametrize("text", ['"abc"', '{regex: "${dot}"}', '{length: "${five}"}', '{one_of: [a, {hex: "?? 01"}]}'])
 def test_a_matcher_of_constants_is_made_once(text: str) -> None:
     found, _ = compiled(text)
     assert found is not None

@@ -48,9 +48,7 @@ def _shortest(pattern: bytes, wire: bytes) -> int | None:
 
 @settings(max_examples=400, deadline=None)
 @given(PLAIN, BYTES, st.sets(st.integers(1, 9)))
-def test_a_pattern_that_looks_no_further_is_decided_as_by_the_loop(
-    text: str, wire: bytes, places: set[int]
-) -> None:
+def test_a_pattern_that_looks_no_further_is_decided_as_by_the_loop(text: str, wire: bytes, places: set[int]) -> None:
     """Match, mismatch and place of the mismatch are those of the loop, however the bytes are split."""
     pattern = text.encode()
     compiled, expected = regex.compile(pattern), MORE
@@ -69,9 +67,7 @@ def test_a_pattern_that_looks_no_further_is_decided_as_by_the_loop(
 @given(LOOKING, BYTES, st.sets(st.integers(1, 9)))
 @example(r"\s\b\w", b"\na", {1})
 @example(r"a\w*?(?<=b)", b"aab", {1, 2})
-def test_a_pattern_that_looks_further_takes_the_shortest_run(
-    text: str, wire: bytes, places: set[int]
-) -> None:
+def test_a_pattern_that_looks_further_takes_the_shortest_run(text: str, wire: bytes, places: set[int]) -> None:
     """Also with boundaries and look-around: the shortest run, and the same verdict for every split."""
     pattern = text.encode()
     assume(not pattern_text.ends_in_look_ahead(pattern))
@@ -159,9 +155,7 @@ def test_a_message_is_judged_from_its_start(
 # --- a pattern's text --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "pattern", [rb"\d+", rb"a.*", rb"(a{2,})", rb"(?:x|y+?)$", rb"(\w+)?", rb"a+\b", rb"a++"]
-)
+@pytest.mark.parametrize("pattern", [rb"\d+", rb"a.*", rb"(a{2,})", rb"(?:x|y+?)$", rb"(\w+)?", rb"a+\b", rb"a++"])
 def test_an_open_repetition_at_the_end_is_seen(pattern: bytes) -> None:
     assert pattern_text.ends_in_open_repetition(pattern)
 

@@ -99,9 +99,7 @@ CASES: list[tuple[str, bytes, Outcome]] = [
 
 
 @pytest.mark.parametrize(("text", "wire", "outcome"), CASES)
-def test_the_verdict_and_the_taken_bytes_depend_on_no_segment(
-    text: str, wire: bytes, outcome: Outcome
-) -> None:
+def test_the_verdict_and_the_taken_bytes_depend_on_no_segment(text: str, wire: bytes, outcome: Outcome) -> None:
     """Whole, split at every place, byte by byte: the same verdict, the same bytes taken."""
     wanted = matcher(text)
     assert {tuple(chunks): fed(wanted, chunks) for chunks in splits(wire)} == {

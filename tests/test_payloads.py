@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sockrun.context import Context
+from sockrun.compiling.context import Context
 from sockrun.diagnostics import Problems
-from sockrun.document import read
-from sockrun.payloads import FORMS, compile_payload
+from sockrun.reading.document import read
 from sockrun.source import Node, Source
 from sockrun.values import ExpressionError, NotYet, Payload, Value
+from sockrun.wire.payloads import FORMS, compile_payload
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 CONSTANTS: Mapping[str, Value] = {"who": b"World", "number": 5, "parts": (1, 2, 255)}
@@ -67,9 +67,7 @@ def refusal(text: str, pack: Path = Path()) -> tuple[str, str]:
     (problem,) = problems.found
     span = problem.span
     line = span.source.lines[span.line - 1]
-    return problem.message, line[
-        span.column - 1 : span.end_column - 1 if span.line == span.end_line else None
-    ]
+    return problem.message, line[span.column - 1 : span.end_column - 1 if span.line == span.end_line else None]
 
 
 KNOWN = [
@@ -309,9 +307,7 @@ def test_what_is_large_is_no_constant() -> None:
 
 @pytest.mark.parametrize("text", ["{random: 16777217}", "{times: 16777217, of: a}"])
 def test_over_16_mib_there_are_only_pieces(text: str) -> None:
-    with pytest.raises(
-        ExpressionError, match=r"^this has 16,777,217 bytes, and a message holds 16 MiB at most$"
-    ):
+    with pytest.raises(ExpressionError, match=r"^this has 16,777,217 bytes, and a message holds 16 MiB at most$"):
         compiled(text).evaluate(Names())
     assert sum(map(len, compiled(text).pieces(Names()))) == 16_777_217
 

@@ -34,8 +34,8 @@ from sockrun.commands import (
     Tell,
     TimedOut,
 )
+from sockrun.compiling.endings import Nothing
 from sockrun.diagnostics import Diagnostic
-from sockrun.endings import Nothing
 from sockrun.program import Place
 from sockrun.reporters import FILE_REPORTERS
 from sockrun.reporters import transcript as describing

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from sockrun import schema
 from sockrun.diagnostics import Diagnostic
-from sockrun.document import read
-from sockrun.schema_errors import EXPLAIN
+from sockrun.reading import schema
+from sockrun.reading.document import read
+from sockrun.reading.schema_errors import EXPLAIN
 from sockrun.source import Node, Source, Span
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -239,8 +239,7 @@ WRONG_STEPS = {
     "{wait: x, framing: none}": [
         (
             "framing",
-            "'framing' does not go with 'wait' "
-            "(it goes with 'send', 'expect', 'expect_in_any_order' or 'react')",
+            "'framing' does not go with 'wait' (it goes with 'send', 'expect', 'expect_in_any_order' or 'react')",
         )
     ],
     "{send: x, steps: []}": [("steps", "'steps' does not go with 'send' (it goes with 'repeat')")],
@@ -252,9 +251,7 @@ WRONG_STEPS = {
     "{connect: {timeout: 2s}}": [
         ("timeout", "unknown key 'timeout' in 'connect' (it stands beside 'connect', one level up)")
     ],
-    "{expect: {regex: x, as: y}}": [
-        ("as", "unknown key 'as' in 'expect' (it stands beside 'expect', one level up)")
-    ],
+    "{expect: {regex: x, as: y}}": [("as", "unknown key 'as' in 'expect' (it stands beside 'expect', one level up)")],
     "{react: [{when: a == 1}]}": [("when", "a case of react needs 'expect'")],
     "{react: [{expect: x, chunk: 1}]}": [
         ("chunk", "unknown key 'chunk' in a case of react (allowed here: expect, when, steps, leave)")
@@ -296,9 +293,7 @@ WRONG_STEPS = {
     "{send: {hex: aa, base64: aa, text: x, encoding: x}}": [
         ("base64", "a payload has one form, here are three: hex, base64, text")
     ],
-    "{send: {hex: aa, encoding: x}}": [
-        ("encoding", "'encoding' does not go with 'hex' (it goes with 'text')")
-    ],
+    "{send: {hex: aa, encoding: x}}": [("encoding", "'encoding' does not go with 'hex' (it goes with 'text')")],
     "{send: {of: x}}": [("send", "a payload needs a form ('of' goes with 'times' or 'length_prefix')")],
     "{send: {}}": [
         (
@@ -309,9 +304,7 @@ WRONG_STEPS = {
     ],
     "{send: {times: 3}}": [("times", "'times' needs 'of' beside it")],
     "{send: {times: 3, off: x}}": [("off", "unknown key 'off' in 'send' (did you mean 'of'?)")],
-    "{send: {regex: x}}": [
-        ("regex", "unknown key 'regex' in 'send' (only a matcher has it, and this is a payload)")
-    ],
+    "{send: {regex: x}}": [("regex", "unknown key 'regex' in 'send' (only a matcher has it, and this is a payload)")],
     "{send: {hex: 12}}": [("12", "expected text, found the number 12 (put it in quotes)")],
     "{send: {join: [{hex: aa}, 1]}}": [
         (
@@ -337,9 +330,7 @@ WRONG_STEPS = {
     "{pause: 5 sec}": [("5 sec", "'5 sec' is not a duration such as 250ms, 2s or 1m")],
     "{pause: -1}": [("-1", "pause -1 is less than 0")],
     "{pause: true}": [("true", "expected a duration such as 250ms, 2s or 1m, found true")],
-    "{send: x, to: localhost}": [
-        ("localhost", "'localhost' is not an address such as 127.0.0.1:5353 or [::1]:5353")
-    ],
+    "{send: x, to: localhost}": [("localhost", "'localhost' is not an address such as 127.0.0.1:5353 or [::1]:5353")],
     "{barrier: 1}": [("1", "expected text, found the number 1 (put it in quotes)")],
     "{signal: []}": [("[]", "'signal' is empty")],
     "{check: {value: 1}}": [("check", "'check' needs 'is'")],
@@ -362,9 +353,7 @@ WRONG_ROLES = {
         )
     ],
     "{framing: crfl}": [("crfl", "'crfl' is not one of none, line, crlf, close (did you mean 'crlf'?)")],
-    "{framing: {size: 4, delimiter: x}}": [
-        ("delimiter", "a framing has one form, here are two: size, delimiter")
-    ],
+    "{framing: {size: 4, delimiter: x}}": [("delimiter", "a framing has one form, here are two: size, delimiter")],
     "{framing: {header: {size: 4}}}": [("size", "'size' needs 'length' beside it")],
     "{framing: {header: {struct: '!I', length: u24}}}": [("u24", "'u24' is not a whole number from 0")],
     "{tls: {min_version: TLS1.2}}": [
@@ -392,13 +381,10 @@ WRONG_FILES = {
     "{roles: {}, steps: [{a: close, b: close}]}": [
         (
             "b",
-            "an entry of the scenario's steps names one role, here are two: a, b "
-            "(begin an entry of its own for each)",
+            "an entry of the scenario's steps names one role, here are two: a, b (begin an entry of its own for each)",
         )
     ],
-    "{roles: {}, files: {../x: y}}": [
-        ("../x", "'../x' is not a relative path that stays in the scenario's folder")
-    ],
+    "{roles: {}, files: {../x: y}}": [("../x", "'../x' is not a relative path that stays in the scenario's folder")],
     "{roles: {}, files: {x: {content: y, mode: 600}}}": [
         ("600", 'expected a mode in octal, in quotes, such as "600", found the number 600 (put it in quotes)')
     ],
@@ -471,9 +457,7 @@ def test_a_value_over_several_lines_is_marked_by_its_key() -> None:
 # --- laws --------------------------------------------------------------------------------------
 
 PLACE = Span(Source("file.yaml", ""), 1, 1, 1, 1)
-WORDS = sorted(
-    schema.keys("step") | schema.keys("matcher") | schema.keys("role") | {"any", "tcp", "${x}", "5s", "?"}
-)
+WORDS = sorted(schema.keys("step") | schema.keys("matcher") | schema.keys("role") | {"any", "tcp", "${x}", "5s", "?"})
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 300) | st.sampled_from(WORDS),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=3),

@@ -36,9 +36,7 @@ def test_a_rate_is_in_bytes_a_second(text: str | float, wanted: float) -> None:
     assert rate(text) == wanted
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"), [("10%", 0.1), ("100%", 1.0), ("0%", 0.0), (0.25, 0.25), (1, 1.0)]
-)
+@pytest.mark.parametrize(("text", "wanted"), [("10%", 0.1), ("100%", 1.0), ("0%", 0.0), (0.25, 0.25), (1, 1.0)])
 def test_a_share_is_a_fraction(text: str | float, wanted: float) -> None:
     assert share(text) == pytest.approx(wanted)
 
@@ -75,11 +73,7 @@ def test_a_long_wrong_value_is_cut_in_its_message() -> None:
     assert len(str(caught.value)) < 120
 
 
-@given(
-    st.floats(min_value=0, max_value=1e9, allow_subnormal=False).filter(
-        lambda number: number > 1e-90 or not number
-    )
-)
+@given(st.floats(min_value=0, max_value=1e9, allow_subnormal=False).filter(lambda number: number > 1e-90 or not number))
 def test_a_number_and_its_text_are_the_same_duration(number: float) -> None:
     """Expressions give numbers, files give text; `1e-05` is what Python makes of a small number."""
     assert seconds(number) == seconds(str(number)) == number

@@ -85,9 +85,7 @@ async def run(connections: int, rounds: int) -> None:
     exchange = Exchange(connections, rounds)
     server = await loop.create_server(exchange.server_end, "127.0.0.1", 0, backlog=4096)
     host, port = server.sockets[0].getsockname()
-    await asyncio.gather(
-        *(loop.create_connection(exchange.client_end, host, port) for _ in range(connections))
-    )
+    await asyncio.gather(*(loop.create_connection(exchange.client_end, host, port) for _ in range(connections)))
     await exchange.over
     server.close()
     await server.wait_closed()

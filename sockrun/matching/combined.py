@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
-from sockrun.deferred import combine
 from sockrun.matching.expectation import (
     Buffer,
     Expectation,
@@ -20,6 +19,7 @@ from sockrun.matching.expectation import (
     needs_message,
 )
 from sockrun.values import Value
+from sockrun.wire.deferred import combine
 
 
 class OneOf:

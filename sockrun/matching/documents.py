@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sockrun.commands import Match, Mismatch
-from sockrun.deferred import combine
 from sockrun.matching.expectation import (
     Expectation,
     MessageOnly,
@@ -18,8 +17,9 @@ from sockrun.matching.expectation import (
     mismatch,
     needs_message,
 )
-from sockrun.packing import Json
-from sockrun.payloads import json_value
+from sockrun.wire.deferred import combine
+from sockrun.wire.packing import Json
+from sockrun.wire.payloads import json_value
 
 
 class Document(MessageOnly):
@@ -74,9 +74,7 @@ def _differences(path: str, found: Json, wanted: Json) -> Iterator[str]:
 
 def _kind(value: Json) -> str:
     """Numbers are one kind (1 and 1.0 are the same), and true is none of them."""
-    return (
-        "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
-    )
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
 
 
 def _at(path: str) -> str:

@@ -16,11 +16,11 @@ from keyword import iskeyword
 from typing import Protocol, TypeAlias
 
 from sockrun.commands import Matcher, Mismatch, Reader
-from sockrun.context import Context
-from sockrun.deferred import Deferred, combine
-from sockrun.payloads import compile_payload
+from sockrun.compiling.context import Context
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Scope
+from sockrun.wire.deferred import Deferred, combine
+from sockrun.wire.payloads import compile_payload
 
 KEPT = 64 * 1024  # bytes: what is longer is checked as it comes, and not kept
 SHOWN = 16 * 1024  # bytes of unread data that a mismatch holds, at most (more only to show the difference)
@@ -77,15 +77,11 @@ class Request:
 Form: TypeAlias = Callable[[Request], Expectation | None]
 
 
-def expectation(
-    summary: str, matcher: Deferred[Matcher] | None, binds: tuple[str, ...] = ()
-) -> Expectation | None:
+def expectation(summary: str, matcher: Deferred[Matcher] | None, binds: tuple[str, ...] = ()) -> Expectation | None:
     return None if matcher is None else Expectation(summary, matcher.make, matcher.value, binds)
 
 
-def around_bytes(
-    node: Node, context: Context, words: str, make: Callable[[bytes], Matcher]
-) -> Expectation | None:
+def around_bytes(node: Node, context: Context, words: str, make: Callable[[bytes], Matcher]) -> Expectation | None:
     """What `make` does with a payload's bytes, at least one; in the summary `words` stand before them."""
     payload = compile_payload(node, context)
     if payload is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sockrun.context import Context
+from sockrun.compiling.context import Context
 from sockrun.matching import combined, documents, length, literals, patterns, shapes, structures, wildcards
 from sockrun.matching.expectation import Expectation, Form, Request
 from sockrun.source import Node

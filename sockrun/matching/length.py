@@ -11,9 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
-from sockrun.contents import MESSAGE_LIMIT
-from sockrun.context import Context
-from sockrun.deferred import Deferred, as_text, combine, now, text, whole_number
+from sockrun.compiling.context import Context
 from sockrun.hexdump import size_text
 from sockrun.matching.expectation import (
     KEPT,
@@ -26,6 +24,8 @@ from sockrun.matching.expectation import (
 )
 from sockrun.source import Node
 from sockrun.values import ExpressionError
+from sockrun.wire.contents import MESSAGE_LIMIT
+from sockrun.wire.deferred import Deferred, as_text, combine, now, text, whole_number
 
 
 class Limits(NamedTuple):

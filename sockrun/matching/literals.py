@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
-from sockrun.contents import MESSAGE_LIMIT
-from sockrun.deferred import combine, now
 from sockrun.hexdump import brief, first_difference
 from sockrun.matching.expectation import (
     Buffer,
@@ -24,8 +22,10 @@ from sockrun.matching.expectation import (
     shown,
     wrong_size,
 )
-from sockrun.payloads import compile_payload
 from sockrun.values import ExpressionError, Payload, Scope
+from sockrun.wire.contents import MESSAGE_LIMIT
+from sockrun.wire.deferred import combine, now
+from sockrun.wire.payloads import compile_payload
 
 
 class Literal:
@@ -114,9 +114,7 @@ def literal(request: Request) -> Expectation | None:
         make = _in_memory if message or keep else _as_it_comes
         return Expectation(payload.summary, lambda scope: make(payload, scope, message))
     data = now(payload.constant)
-    matcher = combine(
-        request.context, request.node, lambda wanted: _literal(wanted, payload.summary, message), data
-    )
+    matcher = combine(request.context, request.node, lambda wanted: _literal(wanted, payload.summary, message), data)
     return expectation(payload.summary, matcher)
 
 

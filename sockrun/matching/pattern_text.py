@@ -74,9 +74,7 @@ def encoded(pattern: bytes) -> bytes:
     for token in tokens(pattern):
         if token.kind == "class" and not token.text.isascii():
             shown = token.text.decode("utf-8", "replace")
-            raise ExpressionError(
-                f"a class holds bytes, and {shown} has a character of several: write (?:a|b)"
-            )
+            raise ExpressionError(f"a class holds bytes, and {shown} has a character of several: write (?:a|b)")
     return _CHARACTER.sub(lambda found: b"(?:" + found[0] + b")", pattern)
 
 

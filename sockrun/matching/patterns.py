@@ -13,16 +13,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sockrun.commands import Match, Mismatch, Reader
-from sockrun.context import Context
-from sockrun.deferred import Deferred, now
+from sockrun.compiling.context import Context
+from sockrun.compiling.scalars import settled, to_flag
 from sockrun.expressions import Template, written
 from sockrun.hexdump import size_text
 from sockrun.matching import pattern_text
 from sockrun.matching.expectation import Buffer, Expectation, Request, bind, expectation, mismatch
 from sockrun.matching.runs import CALL, Clock, Found, Run, compiled, run_of
-from sockrun.scalars import settled, to_flag
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Scope, Value
+from sockrun.wire.deferred import Deferred, now
 
 if TYPE_CHECKING:
     import regex

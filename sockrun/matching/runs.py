@@ -110,9 +110,7 @@ class _OneByOne(Run):
     `last` is the byte that every match ends in, where the pattern's text tells.
     """
 
-    def __init__(
-        self, pattern: regex.Pattern[bytes], possible: regex.Pattern[bytes], last: int | None
-    ) -> None:
+    def __init__(self, pattern: regex.Pattern[bytes], possible: regex.Pattern[bytes], last: int | None) -> None:
         super().__init__(pattern, pattern, possible)
         self._last = last
 

@@ -7,8 +7,6 @@ Lives here: `prefix`, `suffix`, `contains`, `any`. Must not live here: forms tha
 from __future__ import annotations
 
 from sockrun.commands import Match, Mismatch, Reader
-from sockrun.contents import MESSAGE_LIMIT
-from sockrun.deferred import now
 from sockrun.hexdump import brief, first_difference, size_text
 from sockrun.matching.expectation import (
     Expectation,
@@ -21,6 +19,8 @@ from sockrun.matching.expectation import (
     shown,
 )
 from sockrun.matching.literals import Literal
+from sockrun.wire.contents import MESSAGE_LIMIT
+from sockrun.wire.deferred import now
 
 # --- prefix and suffix -------------------------------------------------------------------------
 
@@ -39,9 +39,7 @@ class Prefix:
         if message.startswith(self.wanted):
             return Match(message)
         offset = first_difference(self.wanted, message[: len(self.wanted)])
-        return Mismatch(
-            f"does not start with {brief(self.wanted)}", shown(message, offset), self.wanted, offset
-        )
+        return Mismatch(f"does not start with {brief(self.wanted)}", shown(message, offset), self.wanted, offset)
 
 
 class Suffix(MessageOnly):

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sockrun.commands import Match, Matcher, Mismatch
-from sockrun.context import Context
-from sockrun.deferred import Deferred, combine, gather, now, scalar, word
+from sockrun.compiling.context import Context
 from sockrun.hexdump import brief, size_text
 from sockrun.matching.expectation import (
     KEPT,
@@ -30,9 +29,10 @@ from sockrun.matching.expectation import (
     wrong_size,
 )
 from sockrun.matching.literals import literal
-from sockrun.packing import layout_of
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Value
+from sockrun.wire.deferred import Deferred, combine, gather, now, scalar, word
+from sockrun.wire.packing import layout_of
 
 _ITEM = re.compile(r"(\d*)([a-zA-Z?])")
 
@@ -63,17 +63,13 @@ class Field:
 class Structure:
     """`wanted` has a value for each field, None for any. A match sets a variable for each field."""
 
-    def __init__(
-        self, size: int, fields: Sequence[Field], wanted: Sequence[Value | None], summary: str
-    ) -> None:
+    def __init__(self, size: int, fields: Sequence[Field], wanted: Sequence[Value | None], summary: str) -> None:
         """Raises: ExpressionError, for a value that does not fit its field."""
         self.summary = summary
         self._size = size
         self._fields = fields
         self._wanted = [
-            (field, field.fitted(value))
-            for field, value in zip(fields, wanted, strict=True)
-            if value is not None
+            (field, field.fitted(value)) for field, value in zip(fields, wanted, strict=True) if value is not None
         ]
 
     def reader(self) -> Structure:
@@ -125,14 +121,10 @@ def structure(request: Request) -> Expectation | None:
     if not bind(names, named, context):
         return None
     summary = f"struct {inner.value}"
-    return expectation(
-        summary, combine(context, named, partial(_structure, summary), layout, fields, wanted), names
-    )
+    return expectation(summary, combine(context, named, partial(_structure, summary), layout, fields, wanted), names)
 
 
-def _structure(
-    summary: str, layout: struct.Struct, fields: Sequence[Field], wanted: Sequence[Value | None]
-) -> Matcher:
+def _structure(summary: str, layout: struct.Struct, fields: Sequence[Field], wanted: Sequence[Value | None]) -> Matcher:
     return Structure(layout.size, fields, wanted, summary)
 
 
@@ -143,9 +135,7 @@ def _wanted(node: Node, context: Context) -> Deferred[Value | None] | None:
 def _fields(names: Sequence[str], layout: struct.Struct) -> Sequence[Field]:
     """Raises: ExpressionError, where the names are not as many as the layout has values."""
     if layout.size > KEPT:
-        raise ExpressionError(
-            f"a struct with fields has {size_text(KEPT)} at most, and this has {layout.size:,}"
-        )
+        raise ExpressionError(f"a struct with fields has {size_text(KEPT)} at most, and this has {layout.size:,}")
     count = len(layout.unpack(bytes(layout.size)))
     if count != len(names):
         values = f"{count} value{'' if count == 1 else 's'}"

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
-from sockrun.contents import MESSAGE_LIMIT
-from sockrun.deferred import as_text, combine, text
 from sockrun.hexdump import size_text
 from sockrun.matching.expectation import (
     KEPT,
@@ -31,6 +29,8 @@ from sockrun.matching.expectation import (
 )
 from sockrun.matching.literals import Literal, literal
 from sockrun.values import ExpressionError
+from sockrun.wire.contents import MESSAGE_LIMIT
+from sockrun.wire.deferred import as_text, combine, text
 
 _WILD = re.compile(r"[?*{]")  # an expression is written with a brace too, and may give a wildcard
 _TOKEN = re.compile(r"(?P<byte>[0-9A-Fa-f?]{2})|\{(?P<count>\d{1,9})\}|(?P<any>\*)|(?P<wrong>.)", re.DOTALL)
@@ -97,9 +97,7 @@ class Masked:
         offset = self._shape.difference(message)
         if len(message) != self._shape.size:
             reason = wrong_size(len(message), f"{self._shape.size:,}")
-            return mismatch(
-                reason, message, min(len(message), self._shape.size) if offset is None else offset
-            )
+            return mismatch(reason, message, min(len(message), self._shape.size) if offset is None else offset)
         return Match(message) if offset is None else _differs(self._shape, offset, message, offset)
 
 

@@ -44,8 +44,8 @@ CHANNEL_METHODS: dict[type, str] = {
 class Owner(Protocol):
     """The scenario that a task belongs to: it handles the commands that concern other roles.
 
-    `polls` counts how often the sockets were asked since one of its tasks last ran (1 at first); `closed_world` says that
-    nobody outside takes part, so that its standing still is worth a look.
+    `polls` counts how often the sockets were asked since one of its tasks last ran (1 at first);
+    `closed_world` says that nobody outside takes part, so that its standing still is worth a look.
     """
 
     polls: int

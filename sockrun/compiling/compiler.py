@@ -1,0 +1,240 @@
+"""From the model to the program: every role's steps become instructions, and everything that is known, bytes.
+
+Lives here: what belongs to a role or the scenario as a whole. Must not live here: the kinds of step
+(`steps.py`), and what roles have to do with each other (`checks.py`), apart from what the program needs:
+whose turn it is, and what a role's start waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sockrun.commands import Await, Command, Fact, Tell
+from sockrun.compiling.context import Context
+from sockrun.compiling.model import Named, Role, Scenario, Step
+from sockrun.compiling.scalars import converted_if_said, to_bytes, to_port
+from sockrun.compiling.steps import compile_step, compile_steps
+from sockrun.compiling.workshop import Workshop, framing_of
+from sockrun.program import (
+    Block,
+    Do,
+    FileProgram,
+    Instruction,
+    Place,
+    Program,
+    Repeat,
+    RoleProgram,
+    barriers_in,
+)
+from sockrun.source import Node, Span
+from sockrun.values import Value
+from sockrun.wire.payloads import compile_payload
+
+
+@dataclass(frozen=True)
+class CompiledRole:
+    """A role's program, beside what it was made of. `complete`: no step that may matter was left out."""
+
+    role: Role
+    program: RoleProgram
+    context: Context
+    complete: bool
+
+    @property
+    def fixed(self) -> tuple[str, object] | None:
+        """Protocol, and the path or port, as far as they are known before the scenario runs."""
+        if self.role.protocol == "unix":
+            return ("unix", self.role.path.value) if self.role.path else None
+        port = self.program.port.constant if self.program.port else None
+        return (self.role.protocol, port) if port else None
+
+    @property
+    def host(self) -> Value | None:
+        """The host, where it is known before the scenario runs; a path has none."""
+        if self.role.protocol == "unix":
+            return b""
+        return self.program.host.constant if self.program.host else b"127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """A scenario's program, beside what the checks need to know."""
+
+    scenario: Scenario
+    program: Program
+    roles: Mapping[str, CompiledRole]
+    context: Context
+    complete: bool
+
+
+def compile_scenario(
+    scenario: Scenario, context: Context, identity: str, scale: float = 1.0, timeout: float | None = None
+) -> Compilation:
+    """Compile all roles. `scale` multiplies timeouts; `timeout` (seconds) stands for the scenario's own.
+
+    Problems go to `context.problems`.
+    """
+    compiled = {name: _compile_role(role, scenario, context, scale) for name, role in scenario.roles.items()}
+    started = {name: _with_start(_pointed(one, compiled), scenario, compiled) for name, one in compiled.items()}
+    files = tuple(_files(scenario, context))
+    program = Program(
+        id=identity,
+        name=scenario.name,
+        description=scenario.description,
+        tags=scenario.tags,
+        source=scenario.span.source,
+        span=scenario.span,
+        roles={name: one.program for name, one in started.items()},
+        timeout=(scenario.timeout if timeout is None else timeout) * scale,
+        requires=scenario.requires,
+        expect_failure=scenario.expect_failure,
+        constants=context.constants,
+        ports=tuple(scenario.ports),
+        files=files,
+    )
+    complete = scenario.complete and all(one.complete for one in started.values())
+    return Compilation(scenario, program, started, context, complete)
+
+
+def commands_in(block: Block) -> Iterator[tuple[Place, Command]]:
+    """Every command that is made once, in a block and the blocks inside it, with the step it belongs to."""
+    for instruction in block:
+        if isinstance(instruction, Do):
+            yield from ((instruction.place, command) for command in instruction.commands)
+        elif isinstance(instruction, Repeat):
+            yield from commands_in(instruction.body)
+
+
+# --- roles -------------------------------------------------------------------------------------
+
+
+def _compile_role(role: Role, scenario: Scenario, shared: Context, scale: float) -> CompiledRole:
+    context = replace(shared, references=[], binds={})
+    shop = _workshop(role, scenario, context, scale)
+    sequences = _sequences(scenario, shop)
+    program = RoleProgram(
+        name=role.name,
+        span=role.span,
+        protocol=role.protocol,
+        side=role.side,
+        sequences=sequences,
+        datagram=role.datagram,
+        host=converted_if_said(role.host, context, to_bytes),
+        port=converted_if_said(role.port, context, to_port),
+        path=converted_if_said(role.path, context, to_bytes),
+        to=None if role.to is None else role.to.name,
+        local_host=converted_if_said(role.local_host, context, to_bytes),
+        local_port=converted_if_said(role.local_port, context, to_port),
+        socket=role.socket,
+        connections=role.connections,
+        per_sender=role.protocol == "udp" and "connections" in role.keys,
+        instances=role.instances,
+        hold=role.hold,
+        listen=role.listen,
+        allow_unread=role.allow_unread,
+        retry_for=role.retry_for,
+        timeout=role.timeout * scale,
+        barriers=frozenset().union(*map(barriers_in, sequences)),
+    )
+    return CompiledRole(role, program, context, not shop.gaps)
+
+
+def _workshop(role: Role, scenario: Scenario, context: Context, scale: float) -> Workshop:
+    own = [step for sequence in role.sequences for step in sequence]
+    turns = [turn.step for turn in scenario.turns if turn.role.name == role.name]
+    return Workshop(
+        role=role,
+        roles=scenario.roles,
+        context=context,
+        framing=None if role.framing is None or role.datagram else framing_of(role.framing, context),
+        scale=scale,
+        keeps=any(map(_mentions_received, (*own, *turns))),
+    )
+
+
+def _sequences(scenario: Scenario, shop: Workshop) -> tuple[Block, ...]:
+    turns = [(k, turn.step) for k, turn in enumerate(scenario.turns) if turn.role.name == shop.role.name]
+    if turns:
+        return (tuple(_in_turn(turns, scenario, shop)),)
+    return tuple(compile_steps(sequence, shop) for sequence in shop.role.sequences)
+
+
+def _in_turn(turns: list[tuple[int, Step]], scenario: Scenario, shop: Workshop) -> Iterator[Instruction]:
+    """The steps that the scenario gives to one role, each behind the one before, whoever does that."""
+    order = [turn.role.name for turn in scenario.turns]
+    for k, step in turns:
+        block = compile_step(step, str(k + 1), shop)
+        place = block[0].place if block else Place(str(k + 1), step.word, step.span)
+        if k > 0 and order[k - 1] != shop.role.name:
+            yield Do(place, (Await((Fact("turn", str(k)),)),))
+        yield from block
+        if k + 1 < len(order) and order[k + 1] != shop.role.name:
+            yield Do(place, (Tell((Fact("turn", str(k + 1)),)),))
+
+
+def _mentions_received(step: Step) -> bool:
+    """Whether the bytes that the role's last `expect` took are asked for, so that they have to be kept."""
+    nodes = [*step.options.values(), *([step.argument] if step.argument else [])]
+    return any(map(_node_mentions_received, nodes)) or any(map(_mentions_received, step.body))
+
+
+def _node_mentions_received(node: Node) -> bool:
+    if isinstance(node.value, str):
+        return "received" in node.value
+    return any(map(_node_mentions_received, node.items or node.mapping.values()))
+
+
+def _pointed(one: CompiledRole, compiled: Mapping[str, CompiledRole]) -> CompiledRole:
+    """A client whose address is the one that a server role listens on counts as `to` it."""
+    if one.role.side != "client" or one.program.to is not None or one.fixed is None or one.host is None:
+        return one
+    for other in compiled.values():
+        if other.role.side == "server" and (other.fixed, other.host) == (one.fixed, one.host):
+            return replace(one, program=replace(one.program, to=other.role.name))
+    return one
+
+
+# --- the start ---------------------------------------------------------------------------------
+
+
+def _with_start(one: CompiledRole, scenario: Scenario, compiled: Mapping[str, CompiledRole]) -> CompiledRole:
+    """What `start: {after: NAME}` waits for depends on what NAME is: a role, a process, or a signal."""
+    if not one.role.start:
+        return one
+    given = signals_given(compiled)
+    facts = [_fact(named, scenario, given) for named in one.role.start]
+    known = tuple(fact for fact in facts if fact is not None)
+    return replace(one, program=replace(one.program, start_after=known))
+
+
+def signals_given(compiled: Mapping[str, CompiledRole]) -> dict[str, Span]:
+    """Every signal that some step gives, and where."""
+    return {
+        fact.name: place.span
+        for one in compiled.values()
+        for block in one.program.sequences
+        for place, command in commands_in(block)
+        if isinstance(command, Tell)
+        for fact in command.facts
+        if fact.kind == "signal"
+    }
+
+
+def _fact(named: Named, scenario: Scenario, given: Mapping[str, Span]) -> Fact | None:
+    if named.name in scenario.processes:
+        return Fact("ready", named.name)
+    if named.name in scenario.names:
+        return Fact("ended", named.name)
+    return Fact("signal", named.name) if named.name in given else None  # the checks report what is unknown
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def _files(scenario: Scenario, context: Context) -> Iterator[FileProgram]:
+    for file in scenario.files:
+        name = context.text(file.name)
+        content = compile_payload(file.content, context.for_messages(True))
+        if name is not None and content is not None:
+            yield FileProgram(name, content, file.name.span, file.mode)

@@ -1,0 +1,1 @@
+"""A program being played: roles, scenes, and many of them in one loop."""

@@ -1,0 +1,122 @@
+"""Who waits for what: the words for reports, and the verdict that nobody can go on.
+
+A deadlock is told at once, and only when it is certain: nobody outside takes part, every role that has not
+ended waits, no timer is pending whose end lets one go on, and nothing that was sent is still on its way.
+Both networks use this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sockrun.commands import Await, Barrier, Command, Connect, Fact, Receive, Reset, Send, SendPieces, Sleep
+from sockrun.network.loop import Task
+from sockrun.results import Failure, Waiting
+
+if TYPE_CHECKING:
+    from sockrun.playing.scene import Cast, Scene
+
+ENDED = "has ended"
+
+
+def deadlock(scene: Scene) -> Failure | None:
+    """The failure, when nobody can go on; None when somebody may."""
+    if not scene.closed_world:
+        return None
+    if any(task.channel is not None and task.channel.unaccepted for task in scene.frames):
+        return None
+    if any(_may_go_on(task) for task in scene.frames if not task.done):
+        return None
+    stuck = [who for who in waiting(scene) if who.doing != ENDED]
+    if not stuck:
+        return None
+    first = next((who for who in stuck if who.place is not None), stuck[0])
+    message = "; ".join(f"{who.role} {who.doing}" for who in stuck)
+    return Failure("deadlock", first.role, first.place, f"nobody can go on: {message}")
+
+
+def _may_go_on(task: Task) -> bool:
+    match task.command:
+        case Await() | Barrier():
+            return False
+        case Receive(expects="silence"):
+            return True
+        case Receive() | Send() | SendPieces():
+            return task.channel is not None and task.channel.in_flight()
+        case _:
+            return True  # a timer, an attempt to connect, or not begun
+
+
+def waiting(scene: Scene) -> Iterator[Waiting]:
+    """What each role is doing, in the file's order."""
+    for cast in scene.casts.values():
+        for task in cast.tasks:
+            place = scene.frames[task].place
+            yield Waiting(task.name, ENDED if task.done else _doing(scene, cast, task.command), place)
+        if cast.wanted is not None and cast.program.side == "server" and cast.begun < cast.wanted:
+            yield Waiting(cast.program.name, _no_connection(cast), None)
+
+
+def unread(scene: Scene) -> Iterator[tuple[str, bytes]]:
+    """What has come for each role, and no step took."""
+    for cast in scene.casts.values():
+        for task in cast.tasks:
+            data = task.channel.unread if task.channel is not None else b""
+            if data:
+                yield task.name, data
+
+
+def _doing(scene: Scene, cast: Cast, command: Command | None) -> str:
+    peer = _peer(scene, cast)
+    match command:
+        case Receive(expects="bytes"):
+            return f"waits for {command.matcher.summary} from {peer}"
+        case Receive(expects="silence"):
+            return f"listens for silence from {peer}"
+        case Receive():
+            return {
+                "fin": f"waits for {peer} to close",
+                "reset": f"waits for {peer} to reset the connection",
+                "refused": f"waits to be refused by {peer}",
+            }[command.expects]
+        case Send() | SendPieces():
+            return f"waits for room to send to {peer}, who does not read"
+        case Await():
+            missing = scene.sharing.missing(command.facts) or list(command.facts)
+            return "waits for " + " and ".join(_fact(fact) for fact in missing)
+        case Barrier():
+            there, all_ = len(scene.sharing.at_barrier(command.name)), scene.sharing.participants(command.name)
+            return f"waits at the barrier {command.name!r} ({there} of {all_} are there)"
+        case Sleep():
+            return "pauses"
+        case Connect():
+            return f"connects to {command.to}"
+        case Reset():
+            return "waits until what it sent has left"
+        case _:
+            return "is about to go on"
+
+
+def _fact(fact: Fact) -> str:
+    return {
+        "signal": f"the signal {fact.name!r}",
+        "ended": f"{fact.name} to end",
+        "ready": f"{fact.name} to be ready",
+        "variable": f"the variable {fact.name}",
+        "turn": "its turn in the scenario's steps",
+    }.get(fact.kind, fact.name)
+
+
+def _peer(scene: Scene, cast: Cast) -> str:
+    """The other side's name: the server a client is connected to, or the clients of a server."""
+    if cast.program.side != "server":
+        return cast.program.to or "its peer"
+    clients = [name for name, role in scene.program.roles.items() if role.to == cast.program.name]
+    return " or ".join(clients[:3]) or "its peer"
+
+
+def _no_connection(cast: Cast) -> str:
+    if cast.begun == 0:
+        return "waits for a connection that nobody makes"
+    return f"waits for a connection that nobody makes ({cast.begun} of {cast.wanted} came)"

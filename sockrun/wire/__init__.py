@@ -1,0 +1,1 @@
+"""Bytes of the file: payloads, framings, lengths."""
