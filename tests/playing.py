@@ -41,6 +41,11 @@ def play(text: str, *, read_size: int = SCRATCH, options: Options | None = None)
     return result
 
 
+def on_a_free_port(text: str) -> str:
+    """A scenario's text with a free port for the fixed one of the seed examples, so that tests may run side by side."""
+    return text.replace("port: 12321", "port: ${ports.free}") + ("ports: [free]\n" if "port: 12321" in text else "")
+
+
 def example(name: str) -> tuple[Program, ...]:
     """The programs of an example."""
     loaded = load(SCENARIOS / f"{name}.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sockrun.results import Result, Status
-from tests.playing import SCENARIOS, example, play, play_all
+from tests.playing import SCENARIOS, example, on_a_free_port, play, play_all, programs
 
 EXAMPLES = [
     "dns_query",
@@ -31,14 +31,14 @@ def failures(results: list[Result]) -> list[tuple[str, Status, str]]:
 
 def test_all_examples_pass_at_the_same_time() -> None:
     """Twenty rounds of all of them, in one loop; no port is taken, no verdict differs."""
-    programs = [program for name in EXAMPLES for program in example(name)]
-    assert failures(play_all(programs * 20)) == []
+    every = [program for name in EXAMPLES for program in example(name)]
+    assert failures(play_all(every * 20)) == []
 
 
 def test_all_examples_pass_byte_by_byte() -> None:
     """A stream cut into single bytes changes no verdict."""
-    programs = [program for name in EXAMPLES for program in example(name)]
-    assert failures(play_all(programs, read_size=1)) == []
+    texts = [on_a_free_port((SCENARIOS / f"{name}.yaml").read_text()) for name in EXAMPLES]
+    assert failures(play_all([program for text in texts for program in programs(text)], read_size=1)) == []
 
 
 # example, what stands in it, what stands there instead, the expected bytes that the report must show
@@ -111,4 +111,4 @@ def _changed(name: str, there: str, instead: str) -> str:
     text = (SCENARIOS / f"{name}.yaml").read_text()
     assert there in text
     head, _, tail = text.rpartition(there)
-    return head + instead + tail
+    return on_a_free_port(head + instead + tail)

@@ -439,7 +439,7 @@ def test_a_file_that_became_shorter_is_told(pack: Path) -> None:
         ("/etc/hostname", "the file '/etc/hostname' is neither in the pack nor in ${dir}"),
         ("out", "the file 'out' is neither in the pack nor in ${dir}"),
         ("../no", "the file '../no' is neither in the pack nor in ${dir}"),
-        (r'"a\0b"', r"the file 'a\x00b' cannot be read: embedded null byte"),
+        (r'"a\0b"', r"the file 'a\x00b' cannot be read: no file's name has a zero byte"),
     ],
 )
 def test_a_file_that_cannot_be_sent_is_told(pack: Path, name: str, message: str) -> None:

@@ -30,10 +30,8 @@ from sockrun.network.interface import PENDING, Channel, Reply
 
 FAIRNESS = 256
 STALL = 0.05  # seconds that a turn may take before the rest counts as lost
-CHANNEL_METHODS: dict[type, str] = {
-    Send: "send",
+CHANNEL_METHODS: dict[type, str] = {  # `send` and `receive` are called directly
     SendPieces: "send_pieces",
-    Receive: "receive",
     Shutdown: "shutdown",
     Close: "close",
     Reset: "reset",
@@ -113,6 +111,14 @@ class Loop:
         self.moment = moment = self._clock() - self._lost
         return moment
 
+    def catch_up(self) -> float:
+        """`now`, with what was lost since the last turn taken off: for a turn, and for who begins between two."""
+        lost = self._clock() - self._woke - STALL
+        if lost > 0:
+            self._lost += lost
+            self._woke += lost
+        return self.now()
+
     # --- tasks ---
 
     def start(self, task: Task, generator: Generator[Command, Event, None]) -> None:
@@ -130,7 +136,7 @@ class Loop:
         if generator is None:
             return
         self._current = task
-        self.now()
+        self.moment = self._clock() - self._lost
         owner = task.owner
         if owner.polls:
             owner.polls = 0
@@ -140,13 +146,14 @@ class Loop:
         try:
             for _ in range(FAIRNESS):
                 command = task.command = send(event)
-                method = CHANNEL_METHODS.get(command.__class__)
-                if method is not None:
-                    reply: Reply = getattr(task.channel, method)(task, command)
-                elif isinstance(command, Sleep):
-                    reply = self._sleep(task, command)
+                kind = command.__class__
+                reply: Reply
+                if kind is Receive:  # these two are nearly all there is: a look-up costs a tenth of a round trip
+                    reply = task.channel.receive(task, command)  # type: ignore[union-attr,arg-type]
+                elif kind is Send:
+                    reply = task.channel.send(task, command)  # type: ignore[union-attr,arg-type]
                 else:
-                    reply = owner.handle(task, command)
+                    reply = self._carry_out(task, command)
                 if reply is PENDING:
                     return
                 event = reply
@@ -156,6 +163,17 @@ class Loop:
             owner.finished(task)
         except Exception as error:
             self.fail(task, error)
+
+    def _carry_out(self, task: Task, command: Command) -> Reply:
+        """A command goes to the channel, to the timers, or to the scenario."""
+        method = CHANNEL_METHODS.get(command.__class__)
+        if method is not None:
+            reply: Reply = getattr(task.channel, method)(task, command)
+            return reply
+        if isinstance(command, Sleep):
+            self.arm(task, command.seconds, self._slept)
+            return PENDING
+        return task.owner.handle(task, command)
 
     def fail(self, task: Task | None, error: Exception) -> None:
         """What the task waited for has raised: its owner is told."""
@@ -177,10 +195,6 @@ class Loop:
     def forget(self, owner: Owner) -> None:
         """The owner has ended."""
         self._restless.discard(owner)
-
-    def _sleep(self, task: Task, command: Sleep) -> Reply:
-        self.arm(task, command.seconds, self._slept)
-        return PENDING
 
     def _slept(self, task: Task) -> None:
         self.resume(task, None)
@@ -225,10 +239,8 @@ class Loop:
             if not ready:
                 break
             ready.popleft()()
-        asked = self._clock()
-        if asked - self._woke > STALL:
-            self._lost += asked - self._woke - STALL
-        timeout = self._timeout(asked - self._lost)
+        asked = self.catch_up() + self._lost
+        timeout = self._timeout(self.moment)
         self._poll(timeout)
         self._woke = woke = self._clock()
         self.now()

@@ -116,20 +116,18 @@ class Stream:
 
     def receive(self, task: Task, command: Receive) -> Reply:
         reader = command.matcher.reader()
-        if self._expecting():
+        twin = self.twin
+        if twin is not None and twin.sent != self.received:
             self._pull()
         if self._buffer or self.ended:
             event = self._offer(reader)
             if event is not None:
                 return event
-        self._wait(task, command, reader)
-        self._loop.arm(task, command.seconds, self.expired)
-        return PENDING
-
-    def _wait(self, task: Task, command: Receive | Finish, reader: Reader) -> None:
         self._task, self._command, self._reader = task, command, reader
         if not self._interest & READ:
             self._watch(self._interest | READ)
+        self._loop.arm(task, command.seconds, self.expired)
+        return PENDING
 
     def _expecting(self) -> bool:
         """Whether bytes are known to be there, or on their way: no need to ask the selector."""
@@ -139,7 +137,7 @@ class Stream:
     def _pull(self) -> bool:
         """Move what the kernel has into the buffer, or learn how the peer's side ended. False: nothing there."""
         sock = self._sock
-        if sock is None:
+        if sock is None or self.ended:
             return False
         try:
             size = sock.recv_into(self._window)
@@ -163,11 +161,15 @@ class Stream:
             return Ended(ended, bytes(self._buffer))
         return event
 
-    def _advance(self, reader: Reader) -> None:
+    def _advance(self) -> None:
         """Bytes or an end should be there, as the selector or the twin says."""
+        self._queued = False
+        reader = self._reader
+        if reader is None:
+            return
         got = self._pull()
         try:
-            event = self._offer(reader)
+            event = reader.feed(self._buffer, False) if self.ended is None else self._offer(reader)
         except Exception as error:
             self._loop.fail(self._task, error)
             return
@@ -180,12 +182,7 @@ class Stream:
         """Look for bytes soon, before the selector is asked."""
         if self._reader is not None and not self._queued:
             self._queued = True
-            self._loop.ready.append(self._nudged)
-
-    def _nudged(self) -> None:
-        self._queued = False
-        if self._reader is not None:
-            self._advance(self._reader)
+            self._loop.ready.append(self._advance)
 
     def _answer(self, event: Event) -> None:
         task, command = self._task, self._command
@@ -193,7 +190,7 @@ class Stream:
         assert task is not None
         if command.__class__ is Finish and self.ended:
             self.abandon()
-        self._loop.disarm(task)
+        task.deadline = inf
         self._loop.resume(task, event)
 
     def expired(self, task: Task) -> None:
@@ -241,8 +238,10 @@ class Stream:
             self._kept = ENDINGS.get(type(error), "reset")
             return len(data)
         self.sent += size
-        if self.twin is not None:
-            self.twin._nudge()
+        twin = self.twin
+        if twin is not None and twin._reader is not None and not twin._queued:
+            twin._queued = True
+            self._loop.ready.append(twin._advance)
         return size
 
     def writable(self) -> None:
@@ -328,7 +327,8 @@ class Stream:
         if self.ended:
             self.abandon()
             return Ended(self.ended, self.unread)
-        self._wait(task, command, _Drain())
+        self._task, self._command, self._reader = task, command, _Drain()
+        self._watch(self._interest | READ)
         if self._expecting():
             self._nudge()
         if command.seconds < inf:
@@ -393,7 +393,7 @@ class Stream:
             return
         if mask & READ:
             if self._reader is not None:
-                self._advance(self._reader)
+                self._advance()
             else:
                 self._watch(self._interest & ~READ)
         if mask & WRITE and self._sock is not None:

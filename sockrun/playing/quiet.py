@@ -15,7 +15,8 @@ from sockrun.network.loop import Task
 from sockrun.results import Failure, Waiting
 
 if TYPE_CHECKING:
-    from sockrun.playing.scene import Cast, Scene
+    from sockrun.playing.cast import Cast
+    from sockrun.playing.scene import Scene
 
 ENDED = "has ended"
 

@@ -23,29 +23,18 @@ class Runner:
         self._parallel = parallel
         self._watcher = watcher
         self._running: dict[Scene, frozenset[tuple[str, int]]] = {}
+        self._held: list[Program] = []  # read, and waiting for a place or a fixed port
         self._results: list[Result] = []
         self._stopped = False
 
     def run(self, programs: Iterable[Program]) -> Iterator[Result]:
         """Each scenario's result when it has ended; the order is that of their ends."""
         source = iter(programs)
-        held: list[Program] = []  # they wait for a fixed port
-        more = True
-        while True:
-            while more and not self._stopped and len(self._running) < self._parallel:
-                program = next(source, None)
-                more = program is not None
-                if program is not None:
-                    held.append(program)
-                self._start_what_can(held)
-            if self._results:
-                results, self._results = self._results, []
-                yield from results
-                self._start_what_can(held)
-            elif self._running:
+        while (not self._stopped and self._fill(source)) or self._running or self._results:
+            if self._running and not self._results:
                 self._network.loop.turn()
-            elif not more or self._stopped:
-                return
+            results, self._results = self._results, []
+            yield from results
 
     def stop(self) -> None:
         """End every scenario that runs, and start no other."""
@@ -53,13 +42,23 @@ class Runner:
         for scene in list(self._running):
             scene.interrupt()
 
-    def _start_what_can(self, held: list[Program]) -> None:
-        for program in list(held):
-            if self._stopped or len(self._running) >= self._parallel:
+    def _fill(self, source: Iterator[Program]) -> bool:
+        """Start what may start, reading no further ahead than a full house; False: nothing is left to start."""
+        self._start_what_can()
+        while len(self._running) < self._parallel and len(self._held) < self._parallel:
+            program = next(source, None)
+            if program is None:
+                break
+            self._held.append(program)
+            self._start_what_can()
+        return bool(self._held)
+
+    def _start_what_can(self) -> None:
+        for program in list(self._held):
+            if len(self._running) >= self._parallel:
                 return
-            taken = frozenset[tuple[str, int]]().union(*self._running.values())
-            if not program.fixed_ports & taken:
-                held.remove(program)
+            if not any(program.fixed_ports & taken for taken in self._running.values()):
+                self._held.remove(program)
                 self._start(program)
 
     def _start(self, program: Program) -> None:

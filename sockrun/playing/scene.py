@@ -8,11 +8,11 @@ left that no step took; the first failure ends it. Whatever happens, `_close` gi
 from __future__ import annotations
 
 import traceback
+from collections import deque
 from collections.abc import Callable
 from math import inf
 
 from sockrun.commands import (
-    Address,
     Await,
     Barrier,
     Close,
@@ -29,43 +29,19 @@ from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import PENDING, Channel, Endpoint, Listener, Network, Reply
 from sockrun.network.loop import Task
 from sockrun.playing import quiet
+from sockrun.playing.cast import Cast, local_address, own_address, reachable, same_place
 from sockrun.playing.interpreter import Frame, StepFailed, after, fail_unread, life
 from sockrun.playing.sharing import Sharing
 from sockrun.playing.workspace import Workspace
-from sockrun.program import Place, Program, RoleProgram
+from sockrun.program import Place, Program
 from sockrun.results import Failure, Result, Status, Trace
-from sockrun.values import ExpressionError, NotYet, Operand, Scope
+from sockrun.values import ExpressionError, NotYet
 
 OUTSIDE_PATIENCE = 0.1  # seconds that an ended role listens for what an outside peer still sends
+REMEMBERED = 10_000  # entries of the trace; the older ones go, so that a long scenario's memory stays flat
 KEPT = 4096  # bytes of a message that the trace keeps, at its start and at its end
 Watcher = Callable[[str, Trace], None]
 TraceEntry = tuple[float, str, Place | None, Command | str, Event]  # `Trace` costs three times as much to make
-
-
-class Cast:
-    """One role of the running scenario: its tasks, and how far it is."""
-
-    def __init__(self, program: RoleProgram) -> None:
-        self.program = program
-        self.tasks: list[Task] = []
-        self.begun = 0  # connections accepted, or copies started
-        self.ended = 0  # of them, those whose steps are done
-        self.wanted = _wanted(program)  # how many there are to be; None: as many as come
-
-    @property
-    def over(self) -> bool:
-        return self.wanted is not None and self.ended >= self.wanted
-
-    def name(self, index: int) -> str:
-        return self.program.name if self.wanted == 1 else f"{self.program.name}[{index}]"
-
-
-def _wanted(role: RoleProgram) -> int | None:
-    if role.side != "server":
-        return role.instances
-    if not role.listen:
-        return 0
-    return 1 if role.datagram else role.connections
 
 
 class Scene:
@@ -93,7 +69,7 @@ class Scene:
         self.failure: Failure | None = None
         self._ended = ended
         self._watcher = watcher
-        self._trace: list[TraceEntry] = []
+        self._trace: deque[TraceEntry] = deque(maxlen=REMEMBERED)
         self._listeners: list[Listener] = []
         self._sockets: list[Task] = []  # those that play on datagrams
         self._starters: list[Task] = []  # of servers that begin to listen late
@@ -101,7 +77,7 @@ class Scene:
         self._holding: list[Task] = []
         self._closing = False  # only `connections: any` are left
         self._over = False
-        self._started = self.loop.now()
+        self._started = self.loop.catch_up()
         self._clock = Task(self, "", "")
 
     # --- the beginning ---
@@ -137,7 +113,7 @@ class Scene:
         role = cast.program
         endpoint = Endpoint(role.protocol, role.datagram, role.socket)
         try:
-            address = self._address(role, Frame(role, role.name, 0, self, self._clock))
+            address = own_address(role, Frame(role, role.name, 0, self, self._clock))
         except NotYet:
             return False
         if not role.listen:
@@ -196,21 +172,11 @@ class Scene:
 
     # --- addresses ---
 
-    def _address(self, role: RoleProgram, scope: Scope) -> Address:
-        """Where the role binds or connects. Raises: NotYet, ExpressionError."""
-        if role.path is not None:
-            return Address(_text(role.path, scope), 0, True)
-        host = "127.0.0.1" if role.host is None else _text(role.host, scope)
-        return Address(host, 0 if role.port is None else _port(role.port, scope))
-
     def _connect(self, frame: Frame) -> Connect:
         role = frame.role
         if role.to is None or role.port is not None or role.path is not None:
-            return Connect(self._address(role, frame), role.retry_for)
-        address = self.sharing.addresses[role.to]
-        if address.host in ("0.0.0.0", "::"):
-            address = Address("127.0.0.1" if address.host == "0.0.0.0" else "::1", address.port)
-        return Connect(address, role.retry_for)
+            return Connect(own_address(role, frame), role.retry_for)
+        return Connect(reachable(self.sharing.addresses[role.to]), role.retry_for)
 
     def _open(self, task: Task, command: Connect) -> Reply:
         """Connect a client; whoever listens at an address of no role is somebody outside."""
@@ -220,20 +186,14 @@ class Scene:
             task.channel.close(task, Close())
             if task.channel.unread and not role.allow_unread:
                 fail_unread(frame, task.channel.unread)
-        inside = any(_same(command.to, address) for address in self.sharing.addresses.values())
+        inside = any(same_place(command.to, address) for address in self.sharing.addresses.values())
         self.closed_world = self.closed_world and inside
         try:
-            local = self._local(role, frame)
+            local = local_address(role, frame)
         except ExpressionError as error:
             frame.fail("step", error.message)
         endpoint = Endpoint(role.protocol, role.datagram, role.socket)
         return self.network.connect(task, endpoint, command, local, inside)
-
-    def _local(self, role: RoleProgram, scope: Scope) -> Address | None:
-        if role.local_host is None and role.local_port is None:
-            return None
-        host = "127.0.0.1" if role.local_host is None else _text(role.local_host, scope)
-        return Address(host, 0 if role.local_port is None else _port(role.local_port, scope))
 
     # --- commands that concern others (loop.Owner) ---
 
@@ -432,23 +392,6 @@ class _Door:
 
     def failed(self, error: Exception) -> None:
         self._scene.failed(None, error)
-
-
-def _text(operand: Operand, scope: Scope) -> str:
-    value = operand.evaluate(scope)
-    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)
-
-
-def _port(operand: Operand, scope: Scope) -> int:
-    value = operand.evaluate(scope)
-    port = int(value) if isinstance(value, bytes) and value.isdigit() and len(value) < 6 else value
-    if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ExpressionError(f"{value!r} is no port: a port is a number from 0 to 65535")
-    return port
-
-
-def _same(wanted: Address, bound: Address) -> bool:
-    return wanted == bound or (wanted.port == bound.port and not wanted.path and bound.host in ("0.0.0.0", "::"))
 
 
 def _clipped(data: bytes) -> bytes:

@@ -78,6 +78,8 @@ class FileContent:
 def open_file(pack: Path, name: str, folder: Value) -> Content:
     """The file, a small one read at once. `folder` is the scenario's own, b"" where there is none yet."""
     path = Path(pack, name)
+    if "\0" in name:
+        raise ExpressionError(f"the file {name!r} cannot be read: no file's name has a zero byte")
     try:
         allowed = [pack.resolve(strict=True)]
         if isinstance(folder, bytes) and folder:
