@@ -57,6 +57,10 @@ class Length:
         least, most = self.limits
         return size_text(least) if least == most else f"{self.limits} bytes"
 
+    @property
+    def size(self) -> int:
+        return self.limits.least
+
     def reader(self) -> Reader:
         size = self.limits.least
         return self if size <= (MESSAGE_LIMIT if self.keep else KEPT) else _LengthReader(size, self.digest)

@@ -38,6 +38,10 @@ class Literal:
         self.summary = brief(wanted) if summary is None else summary
         self._match = Match(wanted)
 
+    @property
+    def size(self) -> int:
+        return len(self.wanted)
+
     def reader(self) -> Literal:
         return self
 

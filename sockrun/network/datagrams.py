@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
+LOOKS = 1024  # receives at the end of a scenario: a peer that never stops must not keep it going
 
 
 class Datagrams:
@@ -97,21 +98,22 @@ class Datagrams:
         self._kernel.loop.arm(task, command.seconds, self.expired)
         return PENDING
 
-    def _pull(self) -> None:
-        """Take one datagram, or one error, from the kernel."""
+    def _pull(self) -> bool:
+        """Take one datagram, or one error, from the kernel. False: nothing is there."""
         sock = self._sock
         if sock is None:
-            return
+            return False
         try:
             size, sender = sock.recvfrom_into(self._kernel.scratch[1])
         except BlockingIOError:
-            return
+            return False
         except ConnectionRefusedError:
             self._kept = "refused"
-            return
+            return True
         self.arrived += 1
         data = bytes(self._kernel.scratch[1][:size])
         self._queue.append((data, from_system(sock, sender) if sender else None))
+        return True
 
     def _offer(self, matcher: Matcher) -> Event:
         """Judge the first datagram; None: there is none."""
@@ -131,7 +133,7 @@ class Datagrams:
     def _nudge(self) -> None:
         if self._matcher is not None and not self._queued:
             self._queued = True
-            self._kernel.loop.ready.append(self._nudged)
+            self._kernel.loop.ready.appendleft(self._nudged)
 
     def _nudged(self) -> None:
         self._queued = False
@@ -229,10 +231,9 @@ class Datagrams:
         return Ended("closed-here", self._queue[0][0]) if self._queue else None
 
     def _look_for_unread(self) -> None:
-        before = -1
-        while self.arrived != before:
-            before = self.arrived
-            self._pull()
+        for _ in range(LOOKS):
+            if self._queue or not self._pull():
+                return
 
     def abandon(self) -> None:
         sock, self._sock = self._sock, None

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 LEAVING = 0.001  # seconds between looks at whether what was sent has left
+LOOKS = 1024  # receives at most when a deadline has passed: a peer that never stops must not keep the step going
 KEPT_UNREAD = 4096  # bytes of unread data kept for the report
 
 # How the system's errors end a connection; anything else is a failure of the step.
@@ -175,14 +176,16 @@ class Stream:
             return
         if event is not None:
             self._answer(event)
-        elif got and self._expecting():
-            self._nudge()
+        elif got and self._task is not None:
+            self._task.owner.polls = 0  # it moves, though no step is done yet
+            if self._expecting():
+                self._nudge()
 
     def _nudge(self) -> None:
         """Look for bytes soon, before the selector is asked."""
         if self._reader is not None and not self._queued:
             self._queued = True
-            self._loop.ready.append(self._advance)
+            self._loop.ready.appendleft(self._advance)
 
     def _answer(self, event: Event) -> None:
         task, command = self._task, self._command
@@ -200,8 +203,16 @@ class Stream:
             self._answer(Failed("the peer does not read: there was no room to send"))
             return
         seconds = self._command.seconds if self._command is not None else 0.0
-        self._pull()
-        self._answer(self._offer(self._reader) or TimedOut(seconds, bytes(self._buffer)))
+        event: Event = None
+        try:
+            for _ in range(LOOKS):
+                if event is not None or not self._pull():
+                    break
+                event = self._offer(self._reader)
+        except Exception as error:
+            self._loop.fail(task, error)
+        else:
+            self._answer(event or TimedOut(seconds, bytes(self._buffer)))
 
     # --- sending ---
 
@@ -241,7 +252,7 @@ class Stream:
         twin = self.twin
         if twin is not None and twin._reader is not None and not twin._queued:
             twin._queued = True
-            self._loop.ready.append(twin._advance)
+            self._loop.ready.appendleft(twin._advance)
         return size
 
     def writable(self) -> None:

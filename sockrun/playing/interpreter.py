@@ -175,7 +175,8 @@ def life(
     if isinstance(event, Ended) and event.kind == "refused" and not frame.refused:
         frame.fail("refused", _nobody_listens(frame))
     unread = event.unread if isinstance(event, Ended | TimedOut) else b""
-    if unread and not role.allow_unread:
+    left = bool(unread) or (role.datagram and isinstance(event, Ended))  # a datagram may be empty
+    if left and not role.allow_unread:
         fail_unread(frame, unread)
 
 
