@@ -1,5 +1,30 @@
-"""`python -m sockrun`."""
+"""The command: `sockrun`, or `python -m sockrun`.
 
-from sockrun.cli import main
+Lives here: what must be in force before the first import that takes time, so that a signal at any moment ends
+the command with a word and status 130. Must not live here: the command line (`cli.py`).
+"""
 
-main()
+from __future__ import annotations
+
+import signal
+import sys
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """The entry point: runs a command and exits with its status."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from sockrun.cli import main as command
+
+        command()
+    except KeyboardInterrupt:
+        if sys.stderr is not None:
+            sys.stderr.write("sockrun: interrupted\n")
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

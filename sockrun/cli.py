@@ -1,17 +1,15 @@
-"""The command line: options, assembly, exit status. The only module that imports `typer`.
+"""The command line: options and assembly. The only module that imports `typer`.
 
-Everything else is imported inside the commands, so that `--version` and `--help` are quick. Exit statuses: 0
-passed, 1 a scenario failed, 2 the command line or a file is wrong or nothing is selected, 3 the environment
-refused, 70 a bug of ours, 130 interrupted; of several the first in 130, 70, 2, 3, 1.
+Everything else is imported inside the commands, so that `--version` and `--help` are quick. How a command ends is
+told in `ending.py`.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,18 +17,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sockrun import __version__
+from sockrun.ending import complain, status_of
 
 if TYPE_CHECKING:
+    from sockrun.commands import Address
     from sockrun.compiling.loading import Loaded, Options
     from sockrun.diagnostics import Invalid
+    from sockrun.playing.opening import Announce
     from sockrun.reporters.base import Reporter
     from sockrun.reporters.terminal import Detail
     from sockrun.session import Selection
 
 DEFAULT_FOLDER = "scenarios"
-INVALID, REFUSED, BUG, INTERRUPTED = 2, 3, 70, 130
-# What only writing to a file gives, never a socket: it comes from help texts, which typer writes by itself.
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+INVALID = 2
 
 
 def _examples(*commands: str) -> str:
@@ -50,61 +49,8 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The entry point: runs a command and exits with its status."""
-    if sys.stdout is None:  # it was closed before the start: a socket would get its number
-        sys.exit(_refused("standard output is closed"))
-    status: int | str | None
-    try:
-        app()
-        status = 0
-    except SystemExit as end:
-        status = end.code
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    except Exception as error:
-        status = _told(error)
-    sys.exit(_flushed(status))
-
-
-def _told(error: Exception) -> int:
-    """Say what ended the command."""
-    from sockrun.diagnostics import EnvironmentRefused
-
-    if isinstance(error, EnvironmentRefused):
-        return _refused(str(error))
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return _refused(f"standard output cannot be written: {error.strerror}")
-    return _bug()
-
-
-def _refused(message: str) -> int:
-    _complain(message)
-    return REFUSED
-
-
-def _bug() -> int:
-    import traceback
-
-    _complain("this is a bug in sockrun, not in your scenario: please report it with the lines below")
-    traceback.print_exc()
-    return BUG
-
-
-def _flushed(status: int | str | None) -> int | str | None:
-    """Write what is left of the output now, where it can still be told that this fails."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        # Python would try again when it exits, and complain in its own way.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return status or _refused(f"standard output cannot be written: {error.strerror or error}")
-    return status
-
-
-def _complain(message: str) -> None:
-    """Say on standard error what is wrong, if anybody is there to be told."""
-    with suppress(OSError, AttributeError):
-        sys.stderr.write(f"sockrun: {message}\n")
+    """Runs a command and exits with its status."""
+    sys.exit(status_of(app))
 
 
 # --- what options look like --------------------------------------------------------------------
@@ -123,7 +69,7 @@ def _version(wanted: bool) -> None:
 
 Paths = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[PATH]...", help="Files and folders; without any ./scenarios, or else this folder."),
+    typer.Argument(metavar="PATH", help="Files and folders; if none is named, ./scenarios, or else this folder."),
 ]
 Tags = Annotated[
     list[str] | None,
@@ -133,6 +79,65 @@ Text = Annotated[str, typer.Option("-k", metavar="TEXT", help="Only scenarios wi
 Variables = Annotated[
     list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="Override one of `vars` (repeatable).")
 ]
+
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret", metavar="NAME=VALUE", help="Override one of `secrets`, which no output shows (repeatable)."
+    ),
+]
+
+
+Real = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--real",
+        metavar="ROLE=ADDRESS",
+        help="Do not play this server role: the others turn to the real one, at HOST:PORT or a path (repeatable).",
+    ),
+]
+Play = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--play",
+        metavar="ROLE[=ADDRESS]",
+        help="Play only this role (repeatable). A server prints where it listens and waits for a real client; a "
+        "client connects to the address.",
+    ),
+]
+
+
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first scenario that does not pass.")]
+Repeat = Annotated[int, typer.Option(min=1, metavar="N", help="Play everything N times.")]
+Timeout = Annotated[
+    str | None,
+    typer.Option(metavar="DURATION", help="Each scenario's timeout, instead of its own: 500ms, 10s, 1m."),
+]
+TimeScale = Annotated[float, typer.Option(metavar="X", help="Multiply every timeout by X: for slow machines.")]
+Parallel = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="How many scenarios to play at the same time, 64 if it is not said."),
+]
+Untrusted = Annotated[
+    bool,
+    typer.Option(
+        "--untrusted",
+        help="For files of strangers: no processes, no `env`, no files but theirs, no peers but their roles.",
+    ),
+]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST", help="Allow this host beyond loopback, by name or address (repeatable)."),
+]
+MaxMessage = Annotated[
+    str, typer.Option(metavar="SIZE", help="The longest message that may be kept in memory: 64kB, 1GiB.")
+]
+JUnitFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write a JUnit XML report; - is standard output.")]
+JsonFile = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Write each event as a line of JSON; - is standard output.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the transcript as it happens.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only what does not pass, and the summary.")]
 
 
 @app.callback()
@@ -155,53 +160,52 @@ def run(
     paths: Paths = None,
     tag: Tags = None,
     text: Text = "",
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first scenario that does not pass.")
-    ] = False,
+    fail_fast: FailFast = False,
     var: Variables = None,
-    repeat: Annotated[int, typer.Option(min=1, metavar="N", help="Play everything N times.")] = 1,
-    timeout: Annotated[
-        str | None,
-        typer.Option(metavar="DURATION", help="Each scenario's timeout, instead of its own: 500ms, 10s, 1m."),
-    ] = None,
-    time_scale: Annotated[
-        float, typer.Option(metavar="X", help="Multiply every timeout by X: for slow machines.")
-    ] = 1.0,
-    parallel: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="How many scenarios to play at the same time, 64 if it is not said."),
-    ] = None,
-    junit: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write a JUnit XML report; - is standard output.")
-    ] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write each event as a line of JSON; - is standard output.")
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the transcript as it happens.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show only what does not pass, and the summary.")
-    ] = False,
+    secret: Secrets = None,
+    real: Real = None,
+    play: Play = None,
+    repeat: Repeat = 1,
+    timeout: Timeout = None,
+    time_scale: TimeScale = 1.0,
+    parallel: Parallel = None,
+    untrusted: Untrusted = False,
+    allow_host: AllowedHosts = None,
+    max_message: MaxMessage = "16MiB",
+    junit: JUnitFile = None,
+    json: JsonFile = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Play scenarios."""
+    from dataclasses import replace
+
+    from sockrun.compiling.swapping import Swaps
     from sockrun.network.interrupts import interrupts
     from sockrun.playing.runner import PARALLEL
     from sockrun.session import Selection, Session, Settings
 
     if verbose and quiet:
         raise typer.BadParameter("-v and -q exclude each other")
+    swaps = Swaps(_assignments("--real", real, "ROLE=ADDRESS"), _played(play))
+    if untrusted and swaps.any:
+        raise typer.BadParameter("--untrusted allows no peer that is no role: leave out --real and --play")
+    options = _options(paths, var, secret, timeout, time_scale)
     settings = Settings(
-        _options(var, timeout, time_scale),
+        replace(options, swaps=swaps, untrusted=untrusted, max_message=_size(max_message)),
         Selection(tuple(tag or ()), text),
         parallel or PARALLEL,
         repeat,
         fail_fast,
         verbose,
+        tuple(allow_host or ()),
     )
     files = _found(paths)
     reporters = _reporters({"junit": junit, "json": json}, "verbose" if verbose else "quiet" if quiet else "normal")
-    progress = Session(settings, reporters, interrupts).run(files)
+    announce = _announcer("-" in (junit, json))
+    progress = Session(settings, reporters, interrupts, announce).run(files)
     if not progress.selected and not progress.invalid and not progress.interrupted:
-        _complain(_nothing_selected(settings.selection, files))
+        complain(_nothing_selected(settings.selection, files))
     raise typer.Exit(progress.exit_status)
 
 
@@ -211,48 +215,67 @@ def run(
 def validate(
     paths: Paths = None,
     format: Annotated[Format, typer.Option(help="For people, or for other programs.")] = Format.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
     var: Variables = None,
+    secret: Secrets = None,
 ) -> None:
-    """Check scenario files without playing them, and show everything that is wrong with them."""
+    """Check scenario files without playing them.
+
+    Shows everything that is wrong with them.
+    """
     from sockrun.compiling.loading import load
     from sockrun.reporters.findings import FORMATS
     from sockrun.reporters.style import style_for
 
     files = _found(paths)
-    options = _options(var, None, 1.0)
+    options = _options(paths, var, secret)
     found = [diagnostic for file in files for diagnostic in load(file, options).diagnostics]
+    if strict:
+        found = [replace(diagnostic, severity="error") for diagnostic in found]
     _print(FORMATS[format](found, len(files), style_for(sys.stdout).color))
     raise typer.Exit(INVALID if any(diagnostic.severity == "error" for diagnostic in found) else 0)
 
 
 @app.command("list", epilog=_examples("sockrun list", "sockrun list --tag slow scenarios/"))
-def list_(paths: Paths = None, tag: Tags = None, text: Text = "", var: Variables = None) -> None:
+def list_(
+    paths: Paths = None, tag: Tags = None, text: Text = "", var: Variables = None, secret: Secrets = None
+) -> None:
     """List scenarios: their ids, names and tags."""
     from sockrun.diagnostics import visible
     from sockrun.session import Selection
 
     selection = Selection(tuple(tag or ()), text)
     files = _found(paths)
-    loaded = _loaded(files, _options(var, None, 1.0))
+    loaded = _loaded(files, _options(paths, var, secret))
     programs = [program for one in loaded for program in one.programs if selection.takes(program)]
     width = max((len(program.id) for program in programs), default=0)
     tags = [f"[{', '.join(program.tags)}]" if program.tags else "" for program in programs]
     for program, tagged in zip(programs, tags, strict=True):
         _print(visible(f"{program.id:<{width}}  {program.name}  {tagged}".rstrip()))
-    if not programs and all(one.programs for one in loaded):
-        _complain(_nothing_selected(selection, files))
-    raise typer.Exit(0 if programs and all(one.programs for one in loaded) else INVALID)
+    invalid = any(one.errors for one in loaded)
+    if not programs and not invalid:
+        complain(_nothing_selected(selection, files))
+    raise typer.Exit(0 if programs and not invalid else INVALID)
 
 
 @app.command(epilog=_examples("sockrun show hello.yaml", "sockrun show hello.yaml --var port=8080"))
-def show(file: Annotated[Path, typer.Argument(help="A scenario file.")], var: Variables = None) -> None:
-    """Show a scenario as it will be played: roles, addresses, numbered steps."""
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario file, or a folder of them.")],
+    var: Variables = None,
+    secret: Secrets = None,
+) -> None:
+    """Show a scenario as it will be played.
+
+    Its roles with their addresses, and their steps with the numbers that reports use.
+    """
     from sockrun.outline import outline
 
-    (loaded,) = _loaded([file], _options(var, None, 1.0))
-    if not loaded.programs:
+    loaded = _loaded(_found([file]), _options([file], var, secret))
+    outlines = ["\n".join(outline(program)) for one in loaded for program in one.programs]
+    if outlines:
+        _print("\n\n".join(outlines))
+    if any(one.errors for one in loaded):
         raise typer.Exit(INVALID)
-    _print("\n\n".join("\n".join(outline(program)) for program in loaded.programs))
 
 
 @app.command(epilog=_examples("sockrun schema > scenario.schema.json"))
@@ -271,36 +294,52 @@ def _found(paths: list[Path] | None) -> list[Path]:
     from sockrun.compiling.loading import find
     from sockrun.diagnostics import Invalid
 
-    where = paths or [Path(DEFAULT_FOLDER if os.path.isdir(DEFAULT_FOLDER) else ".")]
+    where = _where(paths)
     try:
         files = find(where)
     except Invalid as missing:
         _complain_about(missing)
         raise typer.Exit(INVALID) from None
     if not files:
-        _complain(f"no scenario file (*.yaml, *.yml) is in {', '.join(map(str, where))}")
+        complain(_no_files(where))
         raise typer.Exit(INVALID)
     return files
 
 
+def _no_files(where: Sequence[Path]) -> str:
+    if where == [Path(".")]:
+        return "there is no scenario file (*.yaml, *.yml) in this folder: name one, as in `sockrun run hello.yaml`"
+    return f"there is no scenario file (*.yaml, *.yml) in {', '.join(map(str, where))}"
+
+
+def _where(paths: list[Path] | None) -> list[Path]:
+    return paths or [Path(DEFAULT_FOLDER if os.path.isdir(DEFAULT_FOLDER) else ".")]
+
+
 def _complain_about(invalid: Invalid) -> None:
     for diagnostic in invalid.diagnostics:
-        _complain(f"{diagnostic.span.source.path}: {diagnostic.message}")
+        complain(f"{diagnostic.span.source.path}: {diagnostic.message}")
 
 
 def _loaded(files: Sequence[Path], options: Options) -> list[Loaded]:
     """The files, with the errors of those that cannot be played printed beside the output."""
-    from sockrun.compiling.loading import load
-    from sockrun.diagnostics import render
+    from sockrun.compiling.loading import load_scenario
+    from sockrun.diagnostics import render_all
 
-    loaded = [load(file, options) for file in files]
+    loaded = [load_scenario(file, options) for file in files]
     for one in loaded:
-        if not one.programs:
-            typer.echo("\n".join(map(render, one.diagnostics)), err=True)
+        if one.errors:
+            typer.echo("\n".join(render_all(one.diagnostics)), err=True)
     return loaded
 
 
-def _options(var: list[str] | None, timeout: str | None, time_scale: float) -> Options:
+def _options(
+    paths: list[Path] | None,
+    var: list[str] | None,
+    secret: list[str] | None,
+    timeout: str | None = None,
+    time_scale: float = 1.0,
+) -> Options:
     from sockrun.compiling.loading import Options
     from sockrun.units import seconds
 
@@ -310,14 +349,52 @@ def _options(var: list[str] | None, timeout: str | None, time_scale: float) -> O
         limit = None if timeout is None else seconds(timeout)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--timeout") from None
-    return Options(dict(map(_assignment, var or ())), time_scale=time_scale, timeout=limit)
+    folders = tuple(path for path in _where(paths) if path.is_dir())
+    return Options(_assignments("--var", var), _assignments("--secret", secret), time_scale, limit, folders)
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--var")
-    return name, value
+def _played(given: list[str] | None) -> dict[str, str | None]:
+    """The roles of `--play`, and the addresses of those that have one."""
+    found: dict[str, str | None] = {}
+    for text in given or ():
+        name, equals, address = text.partition("=")
+        if not name or (equals and not address):
+            raise typer.BadParameter(f"{text!r} is not ROLE or ROLE=ADDRESS", param_hint="--play")
+        found[name] = address or None
+    return found
+
+
+def _size(text: str) -> int:
+    from sockrun.units import size
+
+    try:
+        return size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--max-message") from None
+
+
+def _announcer(report_on_stdout: bool) -> Announce:
+    """Says at once where a server listens, for whoever is to connect; not in the middle of a report."""
+
+    def announce(role: str, address: Address) -> None:
+        line = f"{role} listens on {address}"
+        if report_on_stdout:
+            typer.echo(line, err=True)
+        else:
+            _print(line)
+
+    return announce
+
+
+def _assignments(option: str, given: list[str] | None, form: str = "NAME=VALUE") -> dict[str, str]:
+    found = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            shown = "what was given" if option == "--secret" else repr(text)
+            raise typer.BadParameter(f"{shown} is not {form}", param_hint=option)
+        found[name] = value
+    return found
 
 
 def _reporters(files: dict[str, str | None], detail: Detail) -> list[Reporter]:

@@ -47,14 +47,15 @@ class Mismatch(NamedTuple):
     offset: int | None = None
 
 
-EndKind: TypeAlias = Literal["fin", "reset", "refused", "closed-here"]
+EndKind: TypeAlias = Literal["fin", "reset", "refused", "tls", "closed-here"]
 
 
 class Ended(NamedTuple):
     """The connection ended before a reader had what it wanted; `unread` is what it had left alone.
 
     `fin`: the peer closed or half-closed in order. `reset`: RST. `refused`: nobody listens there.
-    `closed-here`: the role itself closed the connection before.
+    `tls`: the handshake failed, or what came later is no TLS. `closed-here`: the role itself closed the
+    connection before.
     """
 
     kind: EndKind
@@ -128,6 +129,39 @@ class Connect:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """How one end of a connection speaks TLS: paths of PEM files, versions as 'TLSv1.3', ciphers as OpenSSL writes.
+
+    Without `cert` a server shows one that is made for the run; `client_ca`: it demands one of the client. Without
+    `ca` a client trusts the run's authority, and for peers that are no roles the system's. `server_name`: what it
+    asks for and verifies; None: the host that it connected to.
+    """
+
+    cert: str | None = None
+    key: str | None = None
+    ca: str | None = None
+    client_ca: str | None = None
+    verify: bool = True
+    server_name: str | None = None
+    alpn: tuple[str, ...] = ()
+    min_version: str | None = None
+    max_version: str | None = None
+    ciphers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """Shake hands on the present connection, `seconds` at most. Whether it failed, the next command is told.
+
+    `upgrade`: the connection was used without TLS before, so that no plain byte may be left in it.
+    """
+
+    tls: Tls
+    seconds: float
+    upgrade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Hand `data` to the network: the frame is already there. `to`: this datagram's address (UDP).
     `seconds` bounds the wait for room, when the peer does not read."""
@@ -147,12 +181,18 @@ class SendPieces:
 
 @dataclass(frozen=True, slots=True)
 class Receive:
-    """Wait `seconds` at most until `matcher` has its bytes. `expects` is what the step calls success,
-    so that the network can tell silence (`TimedOut`) from lateness in a report of who waits for what."""
+    """Wait `seconds` at most (`inf`: as long as it takes) until `matcher` has its bytes.
+
+    `expects` is what the step calls success, so that the network can tell silence (`TimedOut`) from lateness
+    in a report of who waits for what. `sender`: a datagram from another address is a mismatch. `optional`:
+    whatever else comes, an error of the socket included, is left for the next command.
+    """
 
     matcher: Matcher
     seconds: float
-    expects: Literal["bytes", "fin", "reset", "refused", "silence"] = "bytes"
+    expects: Literal["bytes", "fin", "reset", "refused", "tls", "silence"] = "bytes"
+    sender: Address | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +220,11 @@ class Sleep:
 class Fact(NamedTuple):
     """Something that, once true, stays true for the whole scenario.
 
-    `kind` is 'signal' (given), 'ended' (a role's steps are done, a process has ended), 'ready' (a process),
+    `kind` is 'signal' (given), 'ended' (a role's steps are done, a process has ended), 'ready' and 'started' (a process),
     'variable' (`name` is 'role.variable'), 'turn' (a step of the scenario's own `steps` is done).
     """
 
-    kind: Literal["signal", "ended", "ready", "variable", "turn"]
+    kind: Literal["signal", "ended", "ready", "started", "variable", "turn"]
     name: str
 
 
@@ -210,6 +250,14 @@ class Barrier:
 
 
 @dataclass(frozen=True, slots=True)
+class Kill:
+    """Send a signal (`TERM`, ...) to a process of the scenario."""
+
+    process: str
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The role's steps are done; a role that holds its connection is resumed when all others are done."""
 
@@ -223,5 +271,19 @@ class Finish:
 
 
 Command: TypeAlias = (
-    Connect | Send | SendPieces | Receive | Shutdown | Close | Reset | Sleep | Tell | Await | Barrier | Done | Finish
+    Connect
+    | StartTls
+    | Send
+    | SendPieces
+    | Receive
+    | Shutdown
+    | Close
+    | Reset
+    | Sleep
+    | Tell
+    | Await
+    | Barrier
+    | Kill
+    | Done
+    | Finish
 )

@@ -9,7 +9,7 @@ the terminal that acts on it, and so marks can be put below any of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -47,8 +47,11 @@ class EnvironmentRefused(Exception):  # noqa: N818
     """The machine did not allow what is needed: a port taken, a permission missing (exit status 3)."""
 
 
+MOST = 1000  # diagnostics of one file: nobody reads more, and a hostile file has a million
+
+
 class Problems:
-    """Collects diagnostics, so that one run over a file reports all of them."""
+    """Collects diagnostics, so that one run over a file reports all of them, `MOST` at most."""
 
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
@@ -62,10 +65,16 @@ class Problems:
         hint: str | None = None,
         related: Iterable[tuple[Span, str]] = (),
     ) -> None:
-        self.found.append(Diagnostic(code, message, span, hint, "error", tuple(related)))
+        """Raises: Invalid, where this is one error too many."""
+        self.found.append(Diagnostic(code, _cut(message), span, hint, "error", tuple(related)))
+        if len(self.found) > MOST:
+            self.raise_errors()
 
-    def warning(self, code: str, message: str, span: Span, *, hint: str | None = None) -> None:
-        self.found.append(Diagnostic(code, message, span, hint, "warning"))
+    def warning(
+        self, code: str, message: str, span: Span, *, hint: str | None = None, related: Iterable[tuple[Span, str]] = ()
+    ) -> None:
+        if len(self.found) < MOST:
+            self.found.append(Diagnostic(code, _cut(message), span, hint, "warning", tuple(related)))
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -74,7 +83,7 @@ class Problems:
     def raise_errors(self) -> None:
         """Raises: Invalid, with all that was found, when there is an error among it."""
         if self.errors:
-            raise Invalid(in_order(self.found))
+            raise Invalid(in_order(self.found)[:MOST])
 
 
 def sort_key(diagnostic: Diagnostic) -> tuple[str, int, int, str, str]:
@@ -97,8 +106,17 @@ def as_dict(diagnostic: Diagnostic) -> dict[str, object]:
         "message": diagnostic.message,
         "hint": diagnostic.hint,
         **_place(diagnostic.span),
-        "related": [{"message": message, **_place(span)} for span, message in diagnostic.related],
+        "related": [{"message": message, **_place(span)} for span, message in _related(diagnostic)],
     }
+
+
+def _related(diagnostic: Diagnostic) -> Iterator[tuple[Span, str]]:
+    """The other places that matter, and for a place in an included file those that include it."""
+    yield from diagnostic.related
+    place = diagnostic.span.source.included
+    while place is not None:
+        yield place, "included here"
+        place = place.source.included
 
 
 def _place(span: Span) -> dict[str, object]:
@@ -114,11 +132,19 @@ def _place(span: Span) -> dict[str, object]:
 # --- words -------------------------------------------------------------------------------------
 
 _LONGEST_WORD = 60
+_LONGEST_MESSAGE = 400
+_MOST_CANDIDATES = 200
 
 
 def quoted(word: str) -> str:
     """A word of the file, for a message: in single quotes, and cut where it is long."""
     return f"'{word}'" if len(word) <= _LONGEST_WORD else f"'{word[:_LONGEST_WORD]}...'"
+
+
+def _cut(message: str) -> str:
+    """A message that quotes too much of the file, shortened in its middle."""
+    half = _LONGEST_MESSAGE // 2
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:half]}...{message[-half:]}"
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
@@ -128,6 +154,8 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     if len(word) > _LONGEST_WORD:  # its cost is quadratic
         return None
     by_lower = {candidate.lower(): candidate for candidate in sorted(candidates)}
+    if len(by_lower) > _MOST_CANDIDATES:
+        return None
     found = get_close_matches(word.lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
 
@@ -143,6 +171,7 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
 _WIDTH = 100  # characters of a line of the file that are shown
 _LEAD = 40  # of them before the place
 _BESIDE = 60  # the longest hint that stands beside the marks
+_SHOWN = 100  # diagnostics at a time
 _STYLES = {"error": "1;31", "warning": "1;33", "note": "1;36", "place": "1", "gutter": "34"}
 _Paint: TypeAlias = Callable[[str, str], str]
 
@@ -151,8 +180,16 @@ def render(diagnostic: Diagnostic, *, color: bool = False) -> str:
     """The diagnostic with the lines that it is about, the places marked; no line end behind the last line."""
     paint = _painted if color else _plain
     main = _block(diagnostic.span, diagnostic.severity, diagnostic.message, diagnostic.hint, paint)
-    related = [_block(span, "note", message, None, paint) for span, message in diagnostic.related]
+    related = [_block(span, "note", message, None, paint) for span, message in _related(diagnostic)]
     return "\n".join([main, *related])
+
+
+def render_all(diagnostics: Sequence[Diagnostic], *, color: bool = False) -> list[str]:
+    """The first of them as `render` has them, and a line that says how many more there are."""
+    blocks = [render(diagnostic, color=color) for diagnostic in diagnostics[:_SHOWN]]
+    rest = len(diagnostics) - len(blocks)
+    more = "at least " if len(diagnostics) >= MOST else ""
+    return [*blocks, f"... and {more}{rest:,} more"] if rest else blocks
 
 
 def visible(text: str) -> str:

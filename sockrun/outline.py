@@ -8,14 +8,19 @@ from textwrap import wrap
 from sockrun.commands import Fact
 from sockrun.diagnostics import visible
 from sockrun.hexdump import brief
-from sockrun.program import Block, Program, Repeat, RoleProgram
+from sockrun.program import Block, Include, ProcessProgram, Program, React, Repeat, RoleProgram
 from sockrun.values import Operand, Value
 
 LATER = "<computed>"
 
 
 def outline(program: Program) -> Iterator[str]:
-    """The lines that tell a scenario to a person."""
+    """The lines that tell a scenario to a person, secrets hidden."""
+    lines = _outline(program)
+    return lines if program.mask is None else map(program.mask.text, lines)
+
+
+def _outline(program: Program) -> Iterator[str]:
     yield visible(program.id)
     if program.name:
         yield f"  {visible(program.name)}"
@@ -24,6 +29,9 @@ def outline(program: Program) -> Iterator[str]:
             visible(" ".join(program.description.split())), 100, initial_indent="  ", subsequent_indent="  "
         )
     yield from _facts(program)
+    for process in program.processes.values():
+        yield ""
+        yield f"  {process.name}: {_process(process)}"
     for role in program.roles.values():
         yield ""
         yield f"  {role.name}: {_role(role)}"
@@ -39,9 +47,24 @@ def _facts(program: Program) -> Iterator[str]:
         yield f"  free ports: {', '.join(program.ports)}"
     for file in program.files:
         yield f"  file: {_operand(file.name)}"
+    for certificate in program.certificates:
+        yield f"  certificate: {certificate.name}{', whose time is over' if certificate.expired else ''}"
     yield f"  timeout: {program.timeout:g} s"
     if program.expect_failure:
         yield "  it must fail" + (f" with {program.expect_failure!r}" if program.expect_failure is not True else "")
+
+
+# --- processes ---------------------------------------------------------------------------------
+
+
+def _process(process: ProcessProgram) -> str:
+    parts = [f"runs {' '.join(map(_operand, process.command))}"]
+    if process.start_after:
+        parts.append("starts after " + " and ".join(map(_fact, process.start_after)))
+    if process.service:
+        ready = "" if process.ready is None else f", ready by its {process.ready.summary}"
+        return ", ".join(parts) + f"{ready}, until all others have ended"
+    return ", ".join(parts) + ", and its end is awaited"
 
 
 # --- roles -------------------------------------------------------------------------------------
@@ -73,6 +96,8 @@ def _manner(role: RoleProgram) -> Iterator[str]:
         yield "any number of connections"
     elif role.connections != 1:
         yield f"{role.connections} connections"
+    if role.tls is not None:
+        yield "over TLS"
     if role.instances != 1:
         yield f"{role.instances} copies"
     if role.start_after:
@@ -110,8 +135,13 @@ def _block(block: Block, indent: str) -> Iterator[str]:
         if place.number != last:  # one step may be several instructions
             yield f"{indent}{place.number:>3}  {visible(place.label)}{note}"
         last = place.number
-        if isinstance(step, Repeat):
+        if isinstance(step, Repeat | Include):
             yield from _block(step.body, indent + "  ")
+        if isinstance(step, React):
+            for case in step.cases:
+                leave = ", then leave" if case.leave else ""
+                yield f"{indent}  {case.place.number:>3}  on {visible(case.place.label)}{leave}"
+                yield from _block(case.body, indent + "    ")
 
 
 def _operand(operand: Operand) -> str:

@@ -9,17 +9,18 @@ Whatever `make` needs is evaluated before it returns, so that asking again repea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from sockrun.commands import Barrier, Command, Fact, Mismatch, Receive
+from sockrun.commands import Address, Barrier, Command, Fact, Matcher, Mismatch, Receive
+from sockrun.masking import Mask
 from sockrun.source import Source, Span
 from sockrun.values import Operand, Payload, Scope, Value
 
 Protocol: TypeAlias = Literal["tcp", "udp", "unix"]
 Side: TypeAlias = Literal["server", "client", "proxy"]
-Wanted: TypeAlias = Literal["bytes", "fin", "reset", "refused", "silence"]
+Wanted: TypeAlias = Literal["bytes", "fin", "reset", "refused", "tls", "silence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,16 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Secure:
+    """Shake hands, `seconds` at most, as `settings` say; where they say not to, nothing happens."""
+
+    place: Place
+    settings: TlsSettings
+    seconds: float
+    upgrade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
     place: Place
     variables: tuple[tuple[str, Operand], ...]
@@ -90,7 +101,46 @@ class Repeat:
     body: Block
 
 
-Instruction: TypeAlias = Do | Make | Wait | Assign | Check | Repeat
+@dataclass(frozen=True, slots=True)
+class Include:
+    """The steps of another file. `given` are the names that only they see, and what they include in turn."""
+
+    place: Place
+    given: tuple[tuple[str, Operand], ...]
+    body: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One of several that may take a message: its matcher, and `when` on top of it. `leave`: `react` ends after it."""
+
+    place: Place
+    matcher: Callable[[Scope], Matcher]
+    when: Callable[[Scope], Value] | None = None
+    body: Block = ()
+    leave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class React:
+    """Again and again: `command` waits for a message, and the first case that takes it is played."""
+
+    place: Place
+    command: Receive
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOrder:
+    """A message for each case, in any order, `seconds` for all. `receive` waits that long for one of those left."""
+
+    place: Place
+    cases: tuple[Case, ...]
+    seconds: float
+    receive: Callable[[Sequence[Case], float], Receive]
+
+
+Instruction: TypeAlias = Do | Make | Wait | Secure | Assign | Check | Repeat | Include | React | AnyOrder
 Block: TypeAlias = tuple[Instruction, ...]
 
 
@@ -114,6 +164,26 @@ class SocketOptions:
     multicast_interface: str | None = None
     max_segment: int | None = None
     connected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """What stands under `tls`: `values` has each key but `alpn`; `wanted` is an expression that stands alone."""
+
+    values: Mapping[str, Operand] = field(default_factory=dict)
+    alpn: tuple[Operand, ...] = ()
+    wanted: Operand | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateProgram:
+    """A certificate that is made for the run, as `${dir}/NAME.pem`, `NAME.key` and `NAME-both.pem`."""
+
+    name: str
+    span: Span
+    names: tuple[Operand, ...]
+    common_name: Operand | None = None
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +213,15 @@ class RoleProgram:
     allow_unread: bool = False
     retry_for: float = 0.0  # seconds
     timeout: float = 5.0  # seconds, for a step that names none
+    tls: TlsSettings | None = None  # from the first byte on
     last: Block = ()  # `finally`
     barriers: frozenset[str] = frozenset()  # the barriers that its steps name
+    hosts: frozenset[str] = frozenset()  # those that it names, as far as they are known before it plays
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All its steps, `finally` included."""
+        return (*self.sequences, self.last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +232,50 @@ class FileProgram:
     content: Payload
     span: Span
     mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """When a process counts as started: one of these; `after` is in seconds, `output` judges all that it wrote."""
+
+    summary: str
+    port: Operand | None = None
+    protocol: Literal["tcp", "udp"] = "tcp"
+    path: Operand | None = None
+    output: Callable[[Scope], Matcher] | None = None
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessProgram:
+    """A program that takes part. `ends` are the exit statuses (negative: a signal's number is not known before it
+    runs, so it stands as its name) that it may end with, () for any; None: a service, which is stopped.
+
+    `timeout` (seconds) is for being ready, and for the end where that is awaited; None: the scenario's.
+    `kept`: which of its outputs are wanted whole.
+    """
+
+    name: str
+    span: Span
+    command: tuple[Operand, ...]
+    setup: tuple[tuple[Operand, ...], ...] = ()
+    ready: Ready | None = None
+    start_after: tuple[Fact, ...] = ()
+    stop: str = "TERM"
+    stdin: Payload | None = None
+    stdin_open: bool = False
+    ends: tuple[int | str, ...] | None = None
+    expect: Mapping[str, Callable[[Scope], Matcher]] = field(default_factory=dict)  # by `stdout` and `stderr`
+    expect_files: tuple[tuple[Operand, Callable[[Scope], Matcher]], ...] = ()
+    timeout: float | None = None
+    env: tuple[tuple[str, Operand], ...] = ()
+    cwd: Operand | None = None
+    user: Operand | None = None
+    kept: frozenset[str] = frozenset()
+
+    @property
+    def service(self) -> bool:
+        return self.ends is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,27 +302,54 @@ class Program:
     timeout: float = 30.0  # seconds
     requires: Requires = field(default_factory=Requires)
     expect_failure: bool | str = False  # a str: a piece of the message that is wanted
-    constants: Mapping[str, Value] = field(default_factory=dict)  # vars and this combination of the matrix
+    constants: Mapping[str, Value] = field(default_factory=dict)  # vars, secrets, this combination of the matrix
+    mask: Mask | None = None  # hides the secrets, where there are any
     ports: tuple[str, ...] = ()
     files: tuple[FileProgram, ...] = ()
+    certificates: tuple[CertificateProgram, ...] = ()
+    authority: bool = False  # whether certificates are signed for it: those, or that of a server which names none
+    processes: Mapping[str, ProcessProgram] = field(default_factory=dict)
+    outside: bool = False  # whether somebody takes part who is no role or process of it
+    elsewhere: Mapping[str, Address] = field(default_factory=dict)  # server roles that somebody outside plays
+    untrusted: bool = False  # it may touch nothing but its pack, its folder, and its own roles
 
     @property
     def fixed_ports(self) -> frozenset[tuple[str, int]]:
-        """The (protocol, port) pairs that its servers name as numbers: such scenarios must not overlap."""
+        """The (protocol, port) pairs that it names as numbers to be listened on: such scenarios must not overlap."""
         found = set()
         for role in self.roles.values():
             port = role.port.constant if role.port is not None and role.side == "server" else None
             if isinstance(port, int) and port:
                 found.add((role.protocol, port))
+        for process in self.processes.values():
+            port = process.ready.port.constant if process.ready is not None and process.ready.port is not None else None
+            if isinstance(port, int) and process.ready is not None:
+                found.add((process.ready.protocol, port))
         return frozenset(found)
+
+
+def blocks_inside(instruction: Instruction) -> tuple[Block, ...]:
+    """The blocks that an instruction may play."""
+    if isinstance(instruction, Repeat | Include):
+        return (instruction.body,)
+    return tuple(case.body for case in instruction.cases) if isinstance(instruction, React) else ()
+
+
+def instructions_in(block: Block) -> Iterator[Instruction]:
+    """Every instruction of a block, and of the blocks inside it."""
+    for instruction in block:
+        yield instruction
+        for inside in blocks_inside(instruction):
+            yield from instructions_in(inside)
+
+
+def commands_in(block: Block) -> Iterator[tuple[Place, Command]]:
+    """Every command that is made once, in a block and the blocks inside it, with the step it belongs to."""
+    for instruction in instructions_in(block):
+        if isinstance(instruction, Do):
+            yield from ((instruction.place, command) for command in instruction.commands)
 
 
 def barriers_in(block: Block) -> frozenset[str]:
     """The names of the barriers in a block and the blocks inside it."""
-    names: set[str] = set()
-    for instruction in block:
-        if isinstance(instruction, Do):
-            names.update(command.name for command in instruction.commands if isinstance(command, Barrier))
-        elif isinstance(instruction, Repeat):
-            names.update(barriers_in(instruction.body))
-    return frozenset(names)
+    return frozenset(command.name for _, command in commands_in(block) if isinstance(command, Barrier))

@@ -16,11 +16,13 @@ FailureKind: TypeAlias = Literal[
     "closed",  # the peer ended early
     "reset",
     "refused",
+    "tls",  # a handshake that failed, or what came under TLS is no TLS
     "timeout",  # nothing, or too little, within a step's or the scenario's time
     "deadlock",  # everybody waits, and nothing can come
     "unread",  # bytes or datagrams that no step took
     "connection",  # one connection more than asked for
     "check",
+    "process",  # a program that ended early, or otherwise than expected
     "step",  # a step that cannot be carried out
     "passed",  # it was expected to fail
 ]
@@ -86,6 +88,7 @@ class Result:
     failure: Failure | None = None
     waiting: tuple[Waiting, ...] = ()
     unread: tuple[tuple[str, bytes], ...] = ()  # role, bytes that no expectation covered
+    output: tuple[tuple[str, bytes], ...] = ()  # process and which of its outputs, the last bytes of it
     trace: Sequence[Trace] = field(default_factory=tuple)
     detail: str = ""  # a bug's traceback
 

@@ -15,9 +15,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sockrun.compiling.loading import Loaded, Options, load
+from sockrun.compiling.loading import Loaded, Options, load_scenario
 from sockrun.diagnostics import EnvironmentRefused
+from sockrun.network.guard import Guard
 from sockrun.network.kernel import Kernel
+from sockrun.playing.opening import Announce
 from sockrun.playing.requirements import unmet
 from sockrun.playing.runner import PARALLEL, Runner
 from sockrun.program import Program
@@ -50,6 +52,7 @@ class Settings:
     repeat: int = 1
     fail_fast: bool = False
     verbose: bool = False
+    allow_hosts: Sequence[str] = ()  # beyond loopback
 
 
 def _uninterrupted(network: Kernel, stop: Callable[[], None]) -> AbstractContextManager[None]:
@@ -57,14 +60,22 @@ def _uninterrupted(network: Kernel, stop: Callable[[], None]) -> AbstractContext
 
 
 class Session:
-    """Plays scenarios and tells the reporters. `interrupts` is in force meanwhile, and may call for the end."""
+    """Plays scenarios and tells the reporters. `interrupts` is in force meanwhile, and may call for the end.
+
+    `announce` is told where the servers listen, when somebody outside takes part.
+    """
 
     def __init__(
-        self, settings: Settings, reporters: Sequence[Reporter], interrupts: Interrupts = _uninterrupted
+        self,
+        settings: Settings,
+        reporters: Sequence[Reporter],
+        interrupts: Interrupts = _uninterrupted,
+        announce: Announce | None = None,
     ) -> None:
         self._settings = settings
         self._reporters = reporters
         self._interrupts = interrupts
+        self._announce = announce
         self.progress = Progress(repeat=settings.repeat)
 
     def run(self, files: Sequence[Path]) -> Progress:
@@ -80,9 +91,10 @@ class Session:
     # --- the run ---
 
     def _play(self, programs: Iterable[Program]) -> Progress:
-        network = Kernel()
+        guard = Guard(self._settings.allow_hosts, untrusted=self._settings.options.untrusted)
+        network = Kernel(guard=guard)
         watcher = self._trace if self._settings.verbose else None
-        runner = Runner(network, parallel=self._settings.parallel, watcher=watcher)
+        runner = Runner(network, parallel=self._settings.parallel, watcher=watcher, announce=self._announce)
 
         def interrupt() -> None:
             self.progress.interrupted = True
@@ -93,7 +105,7 @@ class Session:
                 ending.callback(reporter.end)
             ending.callback(self._stop_the_clock, time.monotonic())
             ending.callback(network.close)
-            ending.callback(runner.stop)
+            ending.callback(runner.close)
             ending.enter_context(self._remembering_errors())
             for reporter in self._reporters:
                 reporter.begin(self.progress)
@@ -142,17 +154,16 @@ class Session:
 
     def _loaded(self, files: Iterable[Path]) -> Iterator[Program]:
         for file in files:
-            loaded = load(file, self._settings.options)
+            loaded = load_scenario(file, self._settings.options)
             self.progress.read += 1
             self._tell_errors(loaded)
             yield from filter(self._settings.selection.takes, loaded.programs)
 
     def _tell_errors(self, loaded: Loaded) -> None:
-        errors = [diagnostic for diagnostic in loaded.diagnostics if diagnostic.severity == "error"]
-        if errors:
+        if loaded.errors:
             self.progress.invalid += 1
             for reporter in self._reporters:
-                reporter.invalid(loaded.path, errors)
+                reporter.invalid(loaded.path, loaded.errors)
 
     def _playable(self, programs: Iterable[Program]) -> Iterator[Program]:
         """Every program as often as it is wanted; those that this machine cannot play are skipped."""

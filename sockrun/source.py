@@ -16,10 +16,11 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One scenario file: `path` as the user gave it (for messages), and its whole text."""
+    """One file: `path` as the user gave it (for messages), its whole text, and the place that includes it."""
 
     path: str
     text: str
+    included: Span | None = None
 
     @cached_property
     def lines(self) -> list[str]:

@@ -39,6 +39,15 @@ def rate(text: str | int | float) -> float:
     return found
 
 
+def size(text: str | int | float) -> int:
+    """`64kB`, `16MiB` or a number, in whole bytes; never 0. Raises: ValueError."""
+    wanted = "a size such as 64kB or 16MiB"
+    found = _scaled(text, _BYTES, wanted)
+    if found < 1:
+        raise ValueError(f"{text!r} is not {wanted}: no message would fit")
+    return int(found)
+
+
 def share(text: str | int | float) -> float:
     """`10%` or a number from 0 to 1, as a fraction. Raises: ValueError."""
     wanted = "a share such as 10%, or a number from 0 to 1"

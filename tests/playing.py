@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sockrun.compiling.loading import Options, load, load_text
+from sockrun.network.guard import Guard
 from sockrun.network.kernel import SCRATCH, Kernel
 from sockrun.playing.runner import Runner
 from sockrun.program import Program
@@ -22,9 +23,11 @@ def programs(text: str, options: Options | None = None) -> tuple[Program, ...]:
     return loaded.programs
 
 
-def play_all(given: Iterable[Program], *, read_size: int = SCRATCH, parallel: int = 64) -> list[Result]:
+def play_all(
+    given: Iterable[Program], *, read_size: int = SCRATCH, parallel: int = 64, guard: Guard | None = None
+) -> list[Result]:
     """Play programs at the same time, and hold that nothing is left in the selector."""
-    network = Kernel(read_size)
+    network = Kernel(read_size, guard)
     try:
         results = list(Runner(network, parallel=parallel).run(given))
         assert not network.selector.get_map(), "sockets are left in the selector"
@@ -35,9 +38,9 @@ def play_all(given: Iterable[Program], *, read_size: int = SCRATCH, parallel: in
     return results
 
 
-def play(text: str, *, read_size: int = SCRATCH, options: Options | None = None) -> Result:
+def play(text: str, *, read_size: int = SCRATCH, options: Options | None = None, guard: Guard | None = None) -> Result:
     """Play one scenario given as text."""
-    (result,) = play_all(programs(text, options), read_size=read_size)
+    (result,) = play_all(programs(text, options), read_size=read_size, guard=guard)
     return result
 
 

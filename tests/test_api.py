@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +9,7 @@ from pathlib import Path
 import pytest
 
 import sockrun
-from tests.command_line import FAILS, INVALID, LONG, PASSES, ROOT
-
-DOCS = Path(__file__).parent.parent / "docs"
+from tests.command_line import FAILS, INVALID, LONG, PASSES
 
 
 @pytest.fixture
@@ -82,16 +79,3 @@ def test_load_overrides_variables_and_timeouts(folder: Path) -> None:
     (program,) = sockrun.load(folder / "v.yaml", variables={"word": "b"}, timeout=1.5)
     assert program.constants["word"] == b"b"
     assert program.timeout == 1.5
-
-
-def test_the_example_of_the_documentation_prints_what_it_says(tmp_path: Path) -> None:
-    text = (DOCS / "api.md").read_text()
-    blocks = dict(re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL))
-    shown = subprocess.run(
-        [sys.executable, "-W", "error", "-c", blocks["python"]],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert (shown.stderr, shown.stdout) == ("", blocks["text"])

@@ -185,7 +185,9 @@ def test_a_wrong_command_line_is_status_2_with_a_sentence(sockrun: CommandLine, 
 def test_an_empty_folder_is_status_2(sockrun: CommandLine, command: str) -> None:
     status, _, err = sockrun(command)
     assert status == 2
-    assert "no scenario file" in err
+    assert err == (
+        "sockrun: there is no scenario file (*.yaml, *.yml) in this folder: name one, as in `sockrun run hello.yaml`\n"
+    )
 
 
 # --- reports -----------------------------------------------------------------------------------
@@ -262,6 +264,16 @@ def test_list_goes_on_beside_an_invalid_file(sockrun: CommandLine) -> None:
     status, out, err = sockrun("list")
     assert (status, out) == (2, "b.yaml  a good one  [smoke]\n")
     assert "a.yaml:1:" in err
+
+
+def test_show_takes_a_folder_and_tells_what_is_wrong_beside_it(sockrun: CommandLine) -> None:
+    sockrun.passing("some/a.yaml")
+    sockrun.passing("some/b.yaml")
+    sockrun.write("some/c.yaml", INVALID)
+    status, out, err = sockrun("show", "some")
+    assert status == 2
+    assert [line for line in out.splitlines() if line.startswith("some/")] == ["some/a.yaml", "some/b.yaml"]
+    assert "some/c.yaml:1:" in err
 
 
 def test_show_tells_roles_and_numbered_steps(sockrun: CommandLine) -> None:

@@ -18,6 +18,7 @@ from sockrun.diagnostics import Problems
 from sockrun.reading.document import read
 from sockrun.source import Source
 from sockrun.values import ExpressionError
+from sockrun.wire.contents import MESSAGE_LIMIT
 from sockrun.wire.framing import FRAMING_FORMS, FRAMINGS, Framing, compile_framing
 
 
@@ -40,18 +41,18 @@ class Judge:
 ANY: Matcher = Judge()
 
 
-def framing_of(text: str, **options: int) -> Framing:
+def framing_of(text: str, limit: int = MESSAGE_LIMIT) -> Framing:
     problems = Problems()
-    context = Context(problems, {"word": b"crlf", "two": 2}, Path())
-    framing = compile_framing(read(Source("t.yaml", text)), context, **options)
+    context = Context(problems, {"word": b"crlf", "two": 2}, Path(), max_message=limit)
+    framing = compile_framing(read(Source("t.yaml", text)), context)
     assert problems.found == []
     assert framing is not None
     return framing
 
 
-def reader_of(text: str, matcher: Matcher = ANY, **options: int) -> Any:
+def reader_of(text: str, matcher: Matcher = ANY, limit: int = MESSAGE_LIMIT) -> Any:
     """Typed loosely for `progress`, which only readers of framings have."""
-    return framing_of(text, **options).framed(matcher).reader()
+    return framing_of(text, limit).framed(matcher).reader()
 
 
 def progress_of(text: str, unread: bytes) -> str:

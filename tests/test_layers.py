@@ -14,31 +14,36 @@ import sockrun
 PACKAGE = Path(sockrun.__file__).parent
 
 # Each layer and the layers it may import, which stand above it in this table: so no circle is possible.
-# `compiling.context` and `compiling.scalars` are what every form is compiled with, and lower than their package.
+# `wire.contents` (bytes in pieces), `compiling.context` and `compiling.scalars` (what every form is compiled with)
+# are lower than the rest of their packages.
 LAYERS: dict[str, str] = {
     "source": "",
     "values": "",
     "units": "",
     "hexdump": "",
     "diagnostics": "source",
+    "masking": "diagnostics hexdump source values",
     "commands": "values",
-    "program": "commands source values",
+    "program": "commands masking source values",
     "results": "commands program values",
     "expressions": "diagnostics values",
     "reading": "diagnostics source",
-    "compiling.context": "diagnostics expressions source values",
+    "wire.contents": "hexdump values",
+    "compiling.context": "diagnostics expressions source values wire.contents",
     "compiling.scalars": "compiling.context expressions source units values",
-    "wire": "commands compiling.context compiling.scalars diagnostics expressions hexdump source values",
-    "matching": "commands compiling.context compiling.scalars diagnostics expressions hexdump source values wire",
-    "compiling": "commands compiling.context compiling.scalars diagnostics expressions matching program reading source "
-    "units values wire",
+    "wire": "commands compiling.context compiling.scalars diagnostics expressions hexdump source values wire.contents",
+    "matching": "commands compiling.context compiling.scalars diagnostics expressions hexdump source values wire "
+    "wire.contents",
+    "compiling": "commands compiling.context compiling.scalars diagnostics expressions hexdump masking matching "
+    "program reading source units values wire wire.contents",
     "network": "commands diagnostics program values",
-    "playing": "commands diagnostics hexdump network program results values",
+    "playing": "commands diagnostics hexdump masking network program results values",
     "reporters": "commands diagnostics hexdump program results values",
     "outline": "commands diagnostics hexdump program values",
+    "ending": "diagnostics",
     "session": "commands compiling diagnostics network playing program reporters results",
-    "api": "compiling diagnostics network playing program reporters results session",
-    "cli": "compiling diagnostics network outline playing reading reporters results session units",
+    "api": "commands compiling diagnostics network playing program reporters results session wire.contents",
+    "cli": "commands compiling diagnostics ending network outline playing reading reporters results session units",
     "__main__": "cli",
     "": "api diagnostics program results",  # sockrun/__init__.py: the public names
 }
@@ -47,13 +52,15 @@ LAYERS: dict[str, str] = {
 HOMES: dict[str, str] = {
     "fcntl": "network",
     "jsonschema": "reading.schema",
-    "regex": "matching",
+    "regex": "masking matching",
     "selectors": "network",
-    "signal": "network",
+    "signal": "network __main__",
     "socket": "network",
     "ssl": "network",
     "subprocess": "network",
     "termios": "network",
+    "cryptography": "network.authority",
+    "trustme": "network.authority",
     "typer": "cli",
     "yaml": "reading.document",
 }

@@ -289,7 +289,7 @@ def test_each_event_is_written_when_it_happens(tmp_path: Path) -> None:
 
 def test_the_example_of_the_documentation_is_what_is_written(sockrun: CommandLine) -> None:
     page = (Path(__file__).parent.parent / "docs" / "json-events.md").read_text()
-    blocks = dict(re.findall(r"```(yaml|json)\n(.*?)```", page, re.DOTALL))
+    blocks = dict(re.findall(r"```(yaml|json)[^\n]*\n(.*?)```", page, re.DOTALL))
     sockrun.write("hello.yaml", blocks["yaml"])
     written = [json.loads(line) for line in sockrun("run", "hello.yaml", "--json", "-").out.splitlines()]
     documented = [json.loads(event) for event in re.split(r"\n(?=\{)", blocks["json"].strip())]

@@ -14,13 +14,14 @@ from typing import Any, cast
 from sockrun.compiling import not_yet
 from sockrun.compiling.context import Context
 from sockrun.compiling.limits import ROLE_KEYS, Kind, Limit, obstacle
-from sockrun.compiling.model import HOLE, VERBS, File, Named, Role, Scenario, Step, Turn
+from sockrun.compiling.model import HOLE, VERBS, Case, File, Named, Role, Scenario, Step, Turn
 from sockrun.compiling.scalars import settled, to_count, to_flag, to_integer, to_natural, to_seconds, to_text
-from sockrun.diagnostics import did_you_mean
+from sockrun.diagnostics import Problems, did_you_mean
 from sockrun.program import Protocol, Requires, Side, SocketOptions
 from sockrun.source import Node, Span
 from sockrun.values import Value
 
+MOST_ROLES = 1000
 _PLAY = ("payload", "expect", "steps")
 _ADDRESS = ("host", "port", "path")
 
@@ -36,7 +37,11 @@ class _Entries:
 
 
 def build(root: Node, context: Context) -> Scenario:
-    """The model of a file that the schema has accepted. What is wrong is reported to `context.problems`."""
+    """The model of a file that the schema has accepted. What is wrong is reported to `context.problems`.
+
+    Raises: Invalid, where there are so many roles that to compare them with each other would take long.
+    """
+    _check_number(root, context.problems)
     not_yet.report("scenario", root.keys, context.problems)
     roles = _Roles(root, context).build()
     processes = root.get("processes")
@@ -49,15 +54,25 @@ def build(root: Node, context: Context) -> Scenario:
         span=root.span,
         roles=roles,
         names=names,
-        processes=frozenset(processes.keys if processes else ()),
+        processes=_mapping(processes),
         complete=not context.problems.errors,
         timeout=settled(root.get("timeout"), context, to_seconds, 30.0),
         requires=_requires(root.get("requires")),
         expect_failure=_expect_failure(root.get("expect_failure")),
         ports={_text(node): node.span for node in _items(root.get("ports"))},
         files=tuple(_files(root.get("files"))),
+        certificates=root.get("certificates"),
         turns=tuple(turn for node in _items(root.get("steps")) for turn in _turns(node, context)),
     )
+
+
+def _check_number(root: Node, problems: Problems) -> None:
+    roles = root.get("roles")
+    if roles is not None and len(roles.keys) > MOST_ROLES:
+        message = f"a scenario has {MOST_ROLES:,} roles at most, and this one has {len(roles.keys):,}"
+        hint = "many of one kind are one role with 'instances' or 'connections'"
+        problems.error("too-many-roles", message, root.keys["roles"], hint=hint)
+        problems.raise_errors()
 
 
 # --- steps -------------------------------------------------------------------------------------
@@ -73,7 +88,13 @@ def _step(node: Node) -> Step:
     verb = next((key for key in verbs if key != "repeat"), "repeat")  # `send` may have `repeat` beside it
     options = {key: value for key, value in node.mapping.items() if key != verb}
     body = _steps(options.pop("steps", None))
-    return Step(verb, verb, node.mapping[verb], options, node.span, node.keys, body)
+    cases = tuple(map(_case, node.mapping[verb].items)) if verb == "react" else ()
+    return Step(verb, verb, node.mapping[verb], options, node.span, node.keys, body, cases)
+
+
+def _case(node: Node) -> Case:
+    entries = node.mapping
+    return Case(entries["expect"], entries.get("when"), _steps(entries.get("steps")), entries.get("leave"))
 
 
 def _steps(node: Node | None) -> tuple[Step, ...]:
@@ -108,6 +129,9 @@ class _Roles:
         self.problems = context.problems
         self.defaults = root.get("defaults")
         self.entries = {name: self._entries(root, name) for name in _mapping(root.get("roles"))}
+        self.names = (root.get("roles") or root).keys  # also of roles whose shape is wrong
+        self.targets = {name: self._target(entries) for name, entries in self.entries.items()}
+        self.kinds: dict[str, Kind] = {}
         self.in_turns = {name for node in _items(root.get("steps")) for name in node.mapping}
 
     def build(self) -> dict[str, Role]:
@@ -125,18 +149,32 @@ class _Roles:
         node = roles.mapping[name]
         return _Entries(name, roles.keys[name], dict(node.mapping), dict(node.keys))
 
-    def _kind(self, name: str, seen: tuple[str, ...] = ()) -> Kind | None:
-        """The kind of a role, its protocol taken from the role it names with `to`; None in a circle."""
-        if name not in self.entries or name in seen:
-            return None
+    def _kind(self, name: str) -> Kind:
+        """The kind of a role, its protocol taken from the role it names with `to`, and that one's likewise."""
+        for each in reversed(self._chain(name)):
+            if each not in self.kinds:
+                self.kinds[each] = self._own_kind(each)
+        return self.kinds[name]
+
+    def _chain(self, name: str) -> list[str]:
+        """The roles that are reached by following `to`, the first one included, each once."""
+        found: dict[str, None] = {}
+        following: str | None = name
+        while following in self.entries and following not in found:
+            found[following] = None
+            target = self.targets[following]
+            following = None if target is None else target.name
+        return list(found)
+
+    def _own_kind(self, name: str) -> Kind:
+        """The kind of a role whose target's kind is known already, where there is such a target."""
         nodes = self.entries[name].nodes
         fallback = _mapping(self.defaults)
         side = settled(nodes.get("side") or fallback.get("side"), self.context, to_text, "")
-        target = self._target(self.entries[name])
-        if target is not None and side != "server":
-            other = self._kind(target.name, (*seen, name))
-            if other is not None:
-                return Kind(other.protocol, side, other.datagram)
+        target = self.targets[name]
+        if target is not None and side != "server" and target.name in self.kinds:
+            other = self.kinds[target.name]
+            return Kind(other.protocol, side, other.datagram)
         protocol = settled(nodes.get("protocol") or fallback.get("protocol"), self.context, to_text, "")
         flag = settled(nodes.get("datagram") or fallback.get("datagram"), self.context, to_flag, False)
         return Kind(protocol, side, protocol == "udp" or (protocol == "unix" and flag))
@@ -150,7 +188,7 @@ class _Roles:
 
     def _role(self, entries: _Entries) -> Role | None:
         kind = self._kind(entries.name)
-        if kind is None or not self._kind_is_known(entries, kind):
+        if not self._kind_is_known(entries, kind):
             return None
         self._complain(entries, kind)
         self._fill_in_defaults(entries, kind)
@@ -164,7 +202,7 @@ class _Roles:
             side=cast(Side, kind.side),
             keys=entries.keys,
             datagram=kind.datagram,
-            to=self._target(entries) if "to" in nodes else None,
+            to=self.targets[entries.name] if "to" in nodes else None,
             host=nodes.get("host"),
             port=nodes.get("port"),
             path=nodes.get("path"),
@@ -172,9 +210,11 @@ class _Roles:
             local_port=nodes.get("local_port"),
             framing=nodes.get("framing"),
             sequences=sequences,
+            tls=nodes.get("tls"),
+            last=_steps(nodes.get("finally")),
             connections=connections,
             instances=settled(nodes.get("instances"), context, to_count, 1),
-            start=tuple(_start(nodes.get("start"))),
+            start=tuple(started_after(nodes.get("start"))),
             hold=settled(nodes.get("hold"), context, to_flag, False),
             listen=settled(nodes.get("listen"), context, to_flag, True),
             allow_unread=settled(nodes.get("unread"), context, to_text, "fail") == "allow",
@@ -200,7 +240,7 @@ class _Roles:
         return kind.side in ("server", "client", "proxy") and kind.protocol in ("tcp", "udp", "unix")
 
     def _no_protocol(self, entries: _Entries, kind: Kind) -> None:
-        target = self._target(entries)
+        target = self.targets[entries.name]
         if target is not None and kind.side != "server":
             self._no_target(entries.name, target)
             return
@@ -210,22 +250,13 @@ class _Roles:
 
     def _no_target(self, name: str, target: Named) -> None:
         """Why no protocol comes from `to`; where the target itself says none, that role is told."""
-        if target.name not in self.entries:
-            hint = did_you_mean(target.name, self.entries) or "name a role of this scenario"
+        if target.name not in self.names:
+            hint = did_you_mean(target.name, self.names) or "name a role of this scenario"
             message = f"there is no role {target.name!r}"
             self.problems.error("unknown-role", message, target.span, hint=hint)
-        elif name in self._targets_of(target.name):
+        elif name in self._chain(target.name):
             message = f"role {name!r} is its own target in the end"
             self.problems.error("to-a-circle", message, target.span, hint="name a server role")
-
-    def _targets_of(self, name: str) -> set[str]:
-        """The roles that are reached by following `to`, the first one included."""
-        found: set[str] = set()
-        while name in self.entries and name not in found:
-            found.add(name)
-            target = self._target(self.entries[name])
-            name = "" if target is None else target.name
-        return found
 
     def _fill_in_defaults(self, entries: _Entries, kind: Kind) -> None:
         if self.defaults is None:
@@ -308,10 +339,11 @@ def _texts(node: Node | None) -> tuple[str, ...]:
     return tuple(_text(item) for item in node.items) if isinstance(node.value, tuple) else (_text(node),)
 
 
-def _start(node: Node | None) -> Iterator[Named]:
+def started_after(node: Node | None) -> Iterator[Named]:
+    """What `start` waits for."""
     after = node.get("after") if node else None
-    if after is not None:
-        yield Named(_text(after), after.span)
+    for named in () if after is None else after.items or (after,):
+        yield Named(_text(named), named.span)
 
 
 def _requires(node: Node | None) -> Requires:

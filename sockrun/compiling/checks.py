@@ -7,16 +7,17 @@ Two tables of checks. Those of `ALWAYS` are about what is there; those of `WHEN_
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from sockrun.commands import Await, Barrier, Command
-from sockrun.compiling.compiler import Compilation, CompiledRole, commands_in, signals_given
+from sockrun.commands import Await, Barrier, Command, Kill
+from sockrun.compiling.builder import started_after
+from sockrun.compiling.compiler import Compilation, CompiledRole, signals_given
 from sockrun.compiling.limits import ROLE_KEYS, Kind, obstacle
-from sockrun.compiling.model import Named, Role
-from sockrun.compiling.names import RESERVED, check_names
+from sockrun.compiling.model import RESERVED, Named, Role
+from sockrun.compiling.names import check_names
 from sockrun.compiling.reach import check_reach
 from sockrun.diagnostics import Problems, did_you_mean
-from sockrun.program import Place
+from sockrun.program import Place, commands_in
 from sockrun.source import Node, Span
 
 _EVERYWHERE = frozenset({b"0.0.0.0", b"::", b""})
@@ -123,7 +124,7 @@ def _check_fixed_addresses(compilation: Compilation, problems: Problems) -> None
     """No two servers on one port or path."""
     taken: dict[tuple[str, object], list[CompiledRole]] = defaultdict(list)
     for one in compilation.roles.values():
-        if one.role.side != "server" or one.role.socket.reuse_port:
+        if one.role.side != "server" or _shares(one.role):
             continue
         key = one.fixed
         if key is None:
@@ -138,6 +139,11 @@ def _check_fixed_addresses(compilation: Compilation, problems: Problems) -> None
                 problems.error("same-address", message, span, hint=hint, related=related)
                 break
         taken[key].append(one)
+
+
+def _shares(role: Role) -> bool:
+    """Whether its socket lets others have the same port, as members of a multicast group do."""
+    return role.socket.reuse_port or (role.protocol == "udp" and bool(role.socket.reuse_address))
 
 
 def _noun(one: CompiledRole) -> str:
@@ -175,10 +181,19 @@ def _check_idle_servers(compilation: Compilation, problems: Problems) -> None:
 def _check_reach(compilation: Compilation, problems: Problems) -> None:
     for role in _roles(compilation):
         kind = Kind(role.protocol, role.side, role.datagram)
-        for sequence in role.sequences:
+        for sequence in (*role.sequences, role.last):
             check_reach(sequence, kind, problems)
         own = [turn.step for turn in compilation.scenario.turns if turn.role.name == role.name]
         check_reach(own, kind, problems)
+
+
+def _check_finally(compilation: Compilation, problems: Problems) -> None:
+    """What is done in any case cannot wait for others that may have failed."""
+    for one in compilation.roles.values():
+        for place, command in commands_in(one.program.last):
+            if isinstance(command, Barrier):
+                message = "'barrier' cannot stand in 'finally': the others may have ended before"
+                problems.error("misplaced-step", message, place.span, hint="put it behind the role's other steps")
 
 
 # --- order -------------------------------------------------------------------------------------
@@ -201,7 +216,7 @@ def _check_turns(compilation: Compilation, problems: Problems) -> None:
 
 def _commands(compilation: Compilation) -> Iterator[tuple[Role, Place, Command]]:
     for one in compilation.roles.values():
-        for block in one.program.sequences:
+        for block in one.program.blocks:
             yield from ((one.role, place, command) for place, command in commands_in(block))
 
 
@@ -235,27 +250,47 @@ def _check_barriers(compilation: Compilation, problems: Problems) -> None:
 def _check_starts(compilation: Compilation, problems: Problems) -> None:
     given = signals_given(compilation.roles)
     names = {*compilation.scenario.names, *given}
-    for role in _roles(compilation):
-        for named in role.start:
+    starts = dict(_starts(compilation))
+    for name, start in starts.items():
+        for named in start:
             if named.name not in names:
                 hint = did_you_mean(named.name, names) or "name a role, a process or a signal that some step gives"
                 message = f"there is no role, process or signal {named.name!r}"
                 problems.error("unknown-start", message, named.span, hint=hint)
-            elif role.name in _waited_for(named.name, compilation):
-                message = f"role {role.name!r} would wait for its own end"
+            elif name in _waited_for(named.name, starts):
+                what = "role" if name in compilation.roles else "process"
+                message = f"{what} {name!r} would wait for its own end"
                 problems.error("start-cycle", message, named.span, hint="start one of them at once")
 
 
-def _waited_for(name: str, compilation: Compilation) -> set[str]:
-    """The roles whose end must come before the end of `name`, itself included."""
+def _starts(compilation: Compilation) -> Iterator[tuple[str, Sequence[Named]]]:
+    """Every role and process, and what its start waits for."""
+    for role in _roles(compilation):
+        yield role.name, role.start
+    for name, node in compilation.scenario.processes.items():
+        yield name, tuple(started_after(node.get("start")))
+
+
+def _waited_for(name: str, starts: Mapping[str, Sequence[Named]]) -> set[str]:
+    """The roles and processes that must have started, or ended, before `name` does, itself included."""
     found: set[str] = set()
     waiting = [name]
     while waiting:
         one = waiting.pop()
-        if one in compilation.roles and one not in found:
+        if one in starts and one not in found:
             found.add(one)
-            waiting.extend(named.name for named in compilation.roles[one].role.start)
+            waiting.extend(named.name for named in starts[one])
     return found
+
+
+def _check_kills(compilation: Compilation, problems: Problems) -> None:
+    """Only what the scenario itself has started may be sent a signal."""
+    processes = compilation.scenario.processes
+    for _, place, command in _commands(compilation):
+        if isinstance(command, Kill) and command.process not in processes:
+            hint = did_you_mean(command.process, processes) or "name one of 'processes'"
+            message = f"there is no process {command.process!r}"
+            problems.error("unknown-process", message, place.span, hint=hint)
 
 
 Check = Callable[[Compilation, Problems], None]
@@ -269,6 +304,8 @@ ALWAYS: Sequence[Check] = (
     _check_keys,
     _check_idle_servers,
     _check_reach,
+    _check_finally,
     _check_turns,
+    _check_kills,
 )
 WHEN_COMPLETE: Sequence[Check] = (_check_signals, _check_barriers, _check_starts)

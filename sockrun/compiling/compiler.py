@@ -7,13 +7,16 @@ whose turn it is, and what a role's start waits for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sockrun.commands import Await, Command, Fact, Tell
+from sockrun.commands import Await, Fact, Tell
+from sockrun.compiling.builder import started_after
 from sockrun.compiling.context import Context
 from sockrun.compiling.model import Named, Role, Scenario, Step
-from sockrun.compiling.scalars import converted_if_said, to_bytes, to_port
+from sockrun.compiling.processes import compile_processes, is_awaited, with_kept
+from sockrun.compiling.scalars import Literal, converted_if_said, to_bytes, to_port
+from sockrun.compiling.securing import certificates, needs_authority, tls_settings
 from sockrun.compiling.steps import compile_step, compile_steps
 from sockrun.compiling.workshop import Workshop, framing_of
 from sockrun.program import (
@@ -22,13 +25,14 @@ from sockrun.program import (
     FileProgram,
     Instruction,
     Place,
+    ProcessProgram,
     Program,
-    Repeat,
     RoleProgram,
     barriers_in,
+    commands_in,
 )
 from sockrun.source import Node, Span
-from sockrun.values import Value
+from sockrun.values import Operand, Value
 from sockrun.wire.payloads import compile_payload
 
 
@@ -78,6 +82,8 @@ def compile_scenario(
     compiled = {name: _compile_role(role, scenario, context, scale) for name, role in scenario.roles.items()}
     started = {name: _with_start(_pointed(one, compiled), scenario, compiled) for name, one in compiled.items()}
     files = tuple(_files(scenario, context))
+    made = tuple(certificates(scenario.certificates, context))
+    processes = _processes(scenario, started, context, scale)
     program = Program(
         id=identity,
         name=scenario.name,
@@ -92,25 +98,19 @@ def compile_scenario(
         constants=context.constants,
         ports=tuple(scenario.ports),
         files=files,
+        certificates=made,
+        authority=bool(made) or any(needs_authority(one.program) for one in started.values()),
+        processes=processes,
     )
     complete = scenario.complete and all(one.complete for one in started.values())
     return Compilation(scenario, program, started, context, complete)
-
-
-def commands_in(block: Block) -> Iterator[tuple[Place, Command]]:
-    """Every command that is made once, in a block and the blocks inside it, with the step it belongs to."""
-    for instruction in block:
-        if isinstance(instruction, Do):
-            yield from ((instruction.place, command) for command in instruction.commands)
-        elif isinstance(instruction, Repeat):
-            yield from commands_in(instruction.body)
 
 
 # --- roles -------------------------------------------------------------------------------------
 
 
 def _compile_role(role: Role, scenario: Scenario, shared: Context, scale: float) -> CompiledRole:
-    context = replace(shared, references=[], binds={})
+    context = replace(shared, references=[], binds={}, rebinds=[])
     shop = _workshop(role, scenario, context, scale)
     sequences = _sequences(scenario, shop)
     program = RoleProgram(
@@ -120,7 +120,7 @@ def _compile_role(role: Role, scenario: Scenario, shared: Context, scale: float)
         side=role.side,
         sequences=sequences,
         datagram=role.datagram,
-        host=converted_if_said(role.host, context, to_bytes),
+        host=_host(role, context),
         port=converted_if_said(role.port, context, to_port),
         path=converted_if_said(role.path, context, to_bytes),
         to=None if role.to is None else role.to.name,
@@ -128,20 +128,42 @@ def _compile_role(role: Role, scenario: Scenario, shared: Context, scale: float)
         local_port=converted_if_said(role.local_port, context, to_port),
         socket=role.socket,
         connections=role.connections,
-        per_sender=role.protocol == "udp" and "connections" in role.keys,
+        per_sender=role.datagram and "connections" in role.keys,
         instances=role.instances,
         hold=role.hold,
         listen=role.listen,
         allow_unread=role.allow_unread,
         retry_for=role.retry_for,
         timeout=role.timeout * scale,
+        tls=tls_settings(role.tls, role, context),
+        last=compile_steps(role.last, shop, "finally."),
         barriers=frozenset().union(*map(barriers_in, sequences)),
     )
+    program = replace(program, hosts=frozenset(_hosts(program, shop)))
     return CompiledRole(role, program, context, not shop.gaps)
 
 
+def _hosts(program: RoleProgram, shop: Workshop) -> Iterator[str]:
+    """The hosts that the role and its steps name, as far as they are known already."""
+    for host in (program.host, program.local_host):
+        if host is not None and isinstance(host.constant, bytes):
+            yield host.constant.decode("utf-8", "replace")
+    if program.socket.multicast_group is not None:
+        yield program.socket.multicast_group
+    yield from shop.hosts
+
+
+def _host(role: Role, context: Context) -> Operand | None:
+    """A server that joins a group listens on the group's address, unless it says another one."""
+    group, interface = role.socket.multicast_group, role.socket.multicast_interface
+    if role.host is not None or group is None or role.side != "server":
+        return converted_if_said(role.host, context, to_bytes)
+    zone = f"%{interface}" if interface and ":" in group and "%" not in group else ""
+    return Literal(f"{group}{zone}".encode())
+
+
 def _workshop(role: Role, scenario: Scenario, context: Context, scale: float) -> Workshop:
-    own = [step for sequence in role.sequences for step in sequence]
+    own = [step for sequence in (*role.sequences, role.last) for step in sequence]
     turns = [turn.step for turn in scenario.turns if turn.role.name == role.name]
     return Workshop(
         role=role,
@@ -176,7 +198,7 @@ def _in_turn(turns: list[tuple[int, Step]], scenario: Scenario, shop: Workshop) 
 def _mentions_received(step: Step) -> bool:
     """Whether the bytes that the role's last `expect` took are asked for, so that they have to be kept."""
     nodes = [*step.options.values(), *([step.argument] if step.argument else [])]
-    return any(map(_node_mentions_received, nodes)) or any(map(_mentions_received, step.body))
+    return any(map(_node_mentions_received, nodes)) or any(map(_mentions_received, step.inside))
 
 
 def _node_mentions_received(node: Node) -> bool:
@@ -203,9 +225,30 @@ def _with_start(one: CompiledRole, scenario: Scenario, compiled: Mapping[str, Co
     if not one.role.start:
         return one
     given = signals_given(compiled)
-    facts = [_fact(named, scenario, given) for named in one.role.start]
-    known = tuple(fact for fact in facts if fact is not None)
-    return replace(one, program=replace(one.program, start_after=known))
+    return replace(one, program=replace(one.program, start_after=_start_facts(one.role.start, scenario, given)))
+
+
+def _processes(
+    scenario: Scenario, roles: Mapping[str, CompiledRole], context: Context, scale: float
+) -> dict[str, ProcessProgram]:
+    """The programs that take part, with what their start waits for, and what roles want to know of them."""
+    if not scenario.processes:
+        return {}
+    given = signals_given(roles)
+    compiled = {
+        name: replace(one, start_after=_start_facts(tuple(started_after(node.get("start"))), scenario, given))
+        for (name, node), one in zip(
+            scenario.processes.items(), compile_processes(scenario, context, scale).values(), strict=True
+        )
+    }
+    contexts = [context, *(one.context for one in roles.values())]
+    referred = {(reference.base, reference.attribute or "") for each in contexts for reference, _ in each.references}
+    return with_kept(compiled, referred)
+
+
+def _start_facts(names: Sequence[Named], scenario: Scenario, given: Mapping[str, Span]) -> tuple[Fact, ...]:
+    facts = (_fact(named, scenario, given) for named in names)
+    return tuple(fact for fact in facts if fact is not None)
 
 
 def signals_given(compiled: Mapping[str, CompiledRole]) -> dict[str, Span]:
@@ -213,7 +256,7 @@ def signals_given(compiled: Mapping[str, CompiledRole]) -> dict[str, Span]:
     return {
         fact.name: place.span
         for one in compiled.values()
-        for block in one.program.sequences
+        for block in one.program.blocks
         for place, command in commands_in(block)
         if isinstance(command, Tell)
         for fact in command.facts
@@ -222,7 +265,8 @@ def signals_given(compiled: Mapping[str, CompiledRole]) -> dict[str, Span]:
 
 
 def _fact(named: Named, scenario: Scenario, given: Mapping[str, Span]) -> Fact | None:
-    if named.name in scenario.processes:
+    process = scenario.processes.get(named.name)
+    if process is not None and not is_awaited(process):
         return Fact("ready", named.name)
     if named.name in scenario.names:
         return Fact("ended", named.name)

@@ -5,39 +5,80 @@ Text of the file becomes bytes here, once. A value given on the command line has
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import prod
 from pathlib import Path
 
 from sockrun.compiling.context import Context
-from sockrun.compiling.scalars import SETTLED, operand, to_flag, to_integer, to_text
+from sockrun.compiling.scalars import before_the_run, operand, to_flag, to_integer, to_text
 from sockrun.diagnostics import Problems, did_you_mean
+from sockrun.expressions.operators import TooLongYet
+from sockrun.hexdump import size_text
 from sockrun.source import Node, Span
 from sockrun.values import ExpressionError, Value
 
 Constants = dict[str, Value]
 
+MOST_COMBINATIONS = 1000
+MOST_VALUES = 1_000_000  # that all combinations of one file have together
+ROOM = 4 * 1024 * 1024  # bytes for all constants of a file
+
 
 def combinations(
     root: Node, variables: Mapping[str, str], secrets: Mapping[str, str], problems: Problems
 ) -> Iterator[tuple[str, Constants]]:
-    """Each combination of the matrix, as `[a,b]` for the scenario's id, with all constants; at least one."""
-    fixed: Constants = {}
-    for key, given in (("vars", variables), ("secrets", secrets)):
-        fixed.update(_declared(root, key, given, fixed, problems))
+    """Each combination of the matrix, as `[a,b]` for the scenario's id, with all constants; at least one.
+
+    Raises: Invalid, where there are too many.
+    """
+    reader = _Reader(problems)
+    known = _fixed(root, variables, secrets, reader)
     matrix = root.get("matrix")
     if matrix is None:
-        yield "", fixed
+        yield "", known
         return
-    columns = [[_value(item, {}, problems) for item in column.items] for column in matrix.mapping.values()]
+    _check_count(root, matrix, problems)
+    columns = [[reader.value(item, {}) for item in column.items] for column in matrix.mapping.values()]
     for values in product(*columns):
         yield (
             f"[{','.join(map(_shown, values))}]",
-            {**fixed, **dict(zip(matrix.mapping, values, strict=True))},
+            {**known, **dict(zip(matrix.mapping, values, strict=True))},
         )
 
 
-def _declared(root: Node, key: str, given: Mapping[str, str], known: Constants, problems: Problems) -> Constants:
+def fixed(root: Node, variables: Mapping[str, str], secrets: Mapping[str, str], problems: Problems) -> Constants:
+    """The `vars` and `secrets`, which all combinations have. Raises: Invalid, where they are too large."""
+    return _fixed(root, variables, secrets, _Reader(problems))
+
+
+def _fixed(root: Node, variables: Mapping[str, str], secrets: Mapping[str, str], reader: _Reader) -> Constants:
+    known: Constants = {}
+    for key, given in (("vars", variables), ("secrets", secrets)):
+        known.update(_declared(root, key, given, known, reader))
+    return known
+
+
+def _check_count(root: Node, matrix: Node, problems: Problems) -> None:
+    count = prod(len(column.items) for column in matrix.mapping.values())
+    most = max(1, min(MOST_COMBINATIONS, MOST_VALUES // _size(root)))
+    if count > most:
+        message = f"the matrix has {_counted(count)} combinations: a file of this size may have {most:,}"
+        problems.error("too-many-combinations", message, root.keys["matrix"], hint="write several files")
+        problems.raise_errors()
+
+
+def _counted(number: int) -> str:
+    return f"{number:,}" if number < 10**12 else "more than 10^12"
+
+
+def _size(node: Node) -> int:
+    return 1 + sum(map(_size, node.items or node.mapping.values()))
+
+
+def _declared(root: Node, key: str, given: Mapping[str, str], known: Constants, reader: _Reader) -> Constants:
+    problems = reader.problems
     node = root.get(key)
     declared = node.mapping if node else {}
     span = node.span if node else _beginning(root.span)
@@ -53,7 +94,7 @@ def _declared(root: Node, key: str, given: Mapping[str, str], known: Constants, 
             )
     values: Constants = {}
     for name, value in declared.items():
-        own = _value(value, {**known, **values}, problems)
+        own = reader.value(value, ChainMap(values, known))
         values[name] = _typed(given[name], own, name, value.span, problems) if name in given else own
     return values
 
@@ -62,15 +103,32 @@ def _beginning(span: Span) -> Span:
     return Span(span.source, span.line, span.column, span.line, span.column + 1)
 
 
-def _value(node: Node, known: Constants, problems: Problems) -> Value:
-    """A value that may refer to those before it and to `env`."""
-    try:
-        found = operand(node, Context(problems, known, Path()))
-        return b"" if found is None else found.evaluate(SETTLED)
-    except ExpressionError as error:
-        hint = "a constant may use the constants before it and env only"
-        problems.error("not-constant", error.message, node.span, hint=hint)
-        return b""
+class _Reader:
+    """Reads constants, and counts the bytes that they hold."""
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self._room = ROOM
+
+    def value(self, node: Node, known: Mapping[str, Value]) -> Value:
+        """A value that may refer to those before it and to `env`. Raises: Invalid, where there is no more room."""
+        found = self._evaluated(node, known)
+        self._room -= len(found) if isinstance(found, bytes | tuple) else 0
+        if self._room < 0:
+            message = f"the constants up to here hold more than {size_text(ROOM)}"
+            self.problems.error("too-large", message, node.span, hint="put large contents into a file")
+            self.problems.raise_errors()
+        return found
+
+    def _evaluated(self, node: Node, known: Mapping[str, Value]) -> Value:
+        try:
+            found = operand(node, Context(self.problems, known, Path()))
+            return b"" if found is None else before_the_run(found)
+        except ExpressionError as error:
+            late = isinstance(error, TooLongYet)
+            hint = None if late else "a constant may use the constants before it and env only"
+            self.problems.error("not-constant", error.message, node.span, hint=hint)
+            return b""
 
 
 def _typed(text: str, declared: Value, name: str, span: Span, problems: Problems) -> Value:

@@ -16,11 +16,30 @@ from sockrun.diagnostics import Problems
 from sockrun.expressions import Expression, Reference, Template, compile_expression, compile_template
 from sockrun.source import Node, Span
 from sockrun.values import ExpressionError, Value
+from sockrun.wire.contents import MESSAGE_LIMIT
+
+ROOM = 16 * 1024 * 1024  # bytes
+
+
+@dataclass
+class Room:
+    """How many bytes a file may still have kept for it beside its own text: a short line can ask for many."""
+
+    left: int = ROOM
+
+    def take(self, size: int) -> bool:
+        """Whether there was room for so many bytes; then they are taken."""
+        fits = size <= self.left
+        self.left -= size if fits else 0
+        return fits
 
 
 @dataclass
 class Context:
-    """`message` is true for datagrams and framed streams; `secret` bytes are never shown."""
+    """`message` is true for datagrams and framed streams.
+
+    No file outside `pack` is read; names of files are relative to `folder`, or to the pack where it is None.
+    """
 
     problems: Problems
     constants: Mapping[str, Value]
@@ -28,6 +47,10 @@ class Context:
     message: bool = False
     references: list[tuple[Reference, Span]] = field(default_factory=list)
     binds: dict[str, Span] = field(default_factory=dict)
+    rebinds: list[tuple[str, Span]] = field(default_factory=list)
+    folder: Path | None = None
+    room: Room = field(default_factory=Room)
+    max_message: int = MESSAGE_LIMIT  # bytes
 
     def for_messages(self, message: bool) -> Context:
         """The same collection, for pieces that see whole messages (or an unframed stream)."""
@@ -54,8 +77,9 @@ class Context:
         return expression
 
     def bind(self, name: str, node: Node) -> None:
-        """A matcher or a step gives `name` a value."""
-        self.binds.setdefault(name, node.span)
+        """A matcher or a step gives `name` a value; `binds` has the first place, `rebinds` the others."""
+        if self.binds.setdefault(name, node.span) is not node.span:
+            self.rebinds.append((name, node.span))
 
     def _refer(self, references: tuple[Reference, ...], node: Node) -> None:
         self.references.extend((reference, node.span) for reference in references)

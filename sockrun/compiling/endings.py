@@ -1,4 +1,4 @@
-"""Matchers of steps that wait for something else than bytes: a close, a reset, a refusal, silence."""
+"""Matchers of steps that do not wait for certain bytes: a close, a reset, a refusal, silence, any message."""
 
 from __future__ import annotations
 
@@ -42,6 +42,19 @@ class Anything:
 
     def feed(self, buffer: bytearray, end: bool) -> None:
         buffer.clear()
+
+    def judge(self, message: bytes) -> Match:
+        return Match(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Takes any whole message. `summary`: what the step that takes it wants."""
+
+    summary: str
+
+    def reader(self) -> Reader:
+        raise AssertionError("an unframed stream has no messages")
 
     def judge(self, message: bytes) -> Match:
         return Match(message)

@@ -48,7 +48,7 @@ ROLE_KEYS: Mapping[str, Limit] = {
     "instances": Limit(_CLIENT, instead="for several connections to a server say 'connections'"),
     "hold": Limit(_PLAYED),
     "listen": Limit(_SERVER, instead="only a server listens"),
-    "tls": Limit(protocols=frozenset({"tcp"}), instead="TLS runs over tcp"),
+    "tls": Limit(_PLAYED, frozenset({"tcp", "unix"}), streams_only=True, instead="TLS runs over a stream"),
     "network": Limit(frozenset({"proxy"}), instead="put a role with 'side: proxy' between the two"),
 }
 
@@ -58,6 +58,8 @@ STEPS: Mapping[str, Limit] = {
     "expect_refused": Limit(_CLIENT, instead="only a client is refused; to refuse, say 'listen: false'"),
     "reset": Limit(protocols=frozenset({"tcp"}), instead="only tcp has a reset: use 'close'"),
     "expect_reset": Limit(protocols=frozenset({"tcp"}), instead="only tcp has a reset: use 'expect_close'"),
+    "starttls": Limit(protocols=frozenset({"tcp", "unix"}), streams_only=True, instead="TLS runs over a stream"),
+    "expect_tls": Limit(protocols=frozenset({"tcp", "unix"}), streams_only=True, instead="TLS runs over a stream"),
     "shutdown": Limit(streams_only=True, instead="a datagram socket has no end to tell: leave it out"),
     "expect_close": Limit(streams_only=True, instead="a datagram peer never says that it ends: use 'expect_silence'"),
 }

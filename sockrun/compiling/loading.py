@@ -1,47 +1,72 @@
 """The whole way from a file to its programs, in one function.
 
 A stage is left out only where its input makes no sense: a file that is no YAML has no shape, and one of a
-wrong shape has no model, unless only single steps are wrong (`holes.py`). All that is found on the way is
+wrong shape has no model, unless what is wrong can be cut out (`holes.py`). All that is found on the way is
 reported, once, in the order of the file.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sockrun.compiling import checks
+from sockrun.compiling import checks, includes, secrecy, traps, untrusted
 from sockrun.compiling.builder import build
 from sockrun.compiling.compiler import compile_scenario
 from sockrun.compiling.constants import combinations
-from sockrun.compiling.context import Context
+from sockrun.compiling.context import Context, Room
 from sockrun.compiling.holes import with_holes
+from sockrun.compiling.swapping import Swaps, swap
 from sockrun.diagnostics import Diagnostic, Invalid, Problems, in_order
+from sockrun.masking import Mask, guessed
 from sockrun.program import Program
 from sockrun.reading import document, schema
 from sockrun.source import Node, Source, Span
+from sockrun.wire.contents import MESSAGE_LIMIT
 
 _SUFFIXES = (".yaml", ".yml")
+_FOREIGN = frozenset({"node_modules"})
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says about all scenarios. `timeout` (seconds) stands for each scenario's own."""
+    """What the command line says about all scenarios. `timeout` (seconds) stands for each scenario's own.
+
+    `folders` are those that were named: each is a pack, with all that lies in it. `max_message` is in bytes.
+    """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     time_scale: float = 1.0
     timeout: float | None = None
+    folders: Sequence[Path] = ()
+    swaps: Swaps = field(default_factory=Swaps)
+    untrusted: bool = False
+    max_message: int = MESSAGE_LIMIT
+
+    def folder(self, path: Path) -> Path | None:
+        """The first of `folders` that the file lies in; None for one that was named itself."""
+        real = path.resolve()
+        return next((folder for folder in self.folders if real.is_relative_to(folder.resolve())), None)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A file and its programs: one for each combination of the matrix, none where there is an error."""
+    """A file and its programs: one for each combination of the matrix, none where there is an error.
+
+    A `fragment` is no scenario: its steps are there to be included.
+    """
 
     path: str
     programs: tuple[Program, ...]
     diagnostics: tuple[Diagnostic, ...]
+    fragment: bool = False
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [diagnostic for diagnostic in self.diagnostics if diagnostic.severity == "error"]
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
@@ -49,7 +74,7 @@ def find(paths: Sequence[Path]) -> list[Path]:
 
     Raises: Invalid, for every path that does not exist.
     """
-    missing = [path for path in paths if not path.exists()]
+    missing = [path for path in paths if not os.path.exists(path)]  # unlike pathlib it bears every name
     if missing:
         raise Invalid([_no_such_path(path) for path in missing])
     found = (file for path in paths for file in (_below(path) if path.is_dir() else [path]))
@@ -58,11 +83,21 @@ def find(paths: Sequence[Path]) -> list[Path]:
 
 def load(path: Path, options: Options | None = None) -> Loaded:
     """Read, check and compile a file. Raises nothing that is the file's fault: see `Loaded.diagnostics`."""
+    options = options or Options()
     try:
         source = document.load(path)
     except Invalid as invalid:
-        return Loaded(str(path), (), invalid.diagnostics)
-    return _load(source, path.parent, options or Options())
+        return _refused(str(path), invalid)
+    return _load(source, options.folder(path) or path.parent, options)
+
+
+def load_scenario(path: Path, options: Options | None = None) -> Loaded:
+    """The same for playing: a fragment is passed over in a folder, and an error where it was named itself."""
+    options = options or Options()
+    loaded = load(path, options)
+    if not loaded.fragment:
+        return loaded
+    return Loaded(loaded.path, (), () if options.folder(path) else (_no_scenario(path),), True)
 
 
 def load_text(text: str, name: str, options: Options | None = None) -> Loaded:
@@ -71,36 +106,96 @@ def load_text(text: str, name: str, options: Options | None = None) -> Loaded:
 
 
 def _load(source: Source, pack: Path, options: Options) -> Loaded:
-    """Several combinations of the matrix may find the same: `in_order` tells it once."""
-    problems = Problems()
-    programs: list[Program] = []
+    """Whatever is wrong, and however early that is found, is told without the file's secrets."""
+    mask = None
     try:
         root = document.read(source)
-    except Invalid as invalid:
-        return Loaded(source.path, (), invalid.diagnostics)
+        _check_trust(root, options)
+        mask = secrecy.mask_of(root, options.variables, options.secrets)
+        loaded = _loaded(root, pack, options, mask)
+    except Invalid as invalid:  # it is no YAML, or so much is wrong that nothing more is looked for
+        loaded = _refused(source.path, invalid)
+    return loaded if mask is None else replace(loaded, diagnostics=tuple(map(mask.diagnostic, loaded.diagnostics)))
+
+
+def _refused(path: str, invalid: Invalid) -> Loaded:
+    """Where nobody knows the secrets of a file, since it cannot be read, what looks like one is hidden."""
+    mask = guessed(invalid.diagnostics[0].span.source.text)
+    return Loaded(path, (), invalid.diagnostics if mask is None else tuple(map(mask.diagnostic, invalid.diagnostics)))
+
+
+def _loaded(root: Node, pack: Path, options: Options, mask: Mask | None) -> Loaded:
+    """Several combinations of the matrix may find the same: `in_order` tells it once. Raises: Invalid."""
+    problems = Problems()
+    programs: list[Program] = []
+    source = root.span.source
+    if includes.is_fragment(root):
+        return Loaded(source.path, (), tuple(schema.check(root, "fragment")), True)
     problems.found.extend(schema.check(root))
     wrong = [diagnostic.span for diagnostic in problems.errors]
     usable = with_holes(root, wrong) if wrong else root
     if usable is not None:
-        programs = list(_programs(usable, pack, options, problems))
+        whole = includes.expanded(usable, pack, problems)
+        _check_trust(whole, options)
+        programs = [_discreet(program, mask) for program in _programs(whole, pack, options, problems)]
     return Loaded(source.path, () if problems.errors else tuple(programs), tuple(in_order(problems.found)))
 
 
+def _check_trust(root: Node, options: Options) -> None:
+    """Raises: Invalid, where an untrusted file says what only a trusted one may."""
+    if options.untrusted:
+        problems = Problems()
+        untrusted.check(root, problems)
+        problems.raise_errors()
+
+
+def _discreet(program: Program, mask: Mask | None) -> Program:
+    """The program with its mask, and without secrets in the words that are shown before it plays."""
+    if mask is None:
+        return program
+    return replace(
+        program,
+        id=mask.text(program.id),
+        name=mask.text(program.name),
+        description=mask.text(program.description),
+        tags=tuple(map(mask.text, program.tags)),
+        mask=mask,
+    )
+
+
 def _programs(root: Node, pack: Path, options: Options, problems: Problems) -> Iterable[Program]:
+    room = Room()
     for suffix, constants in combinations(root, options.variables, options.secrets, problems):
-        context = Context(problems, constants, pack)
+        context = Context(problems, constants, pack, folder=Path(root.span.source.path).parent, room=room)
+        context.max_message = options.max_message
         scenario = build(root, context)
         compilation = compile_scenario(
             scenario, context, f"{root.span.source.path}{suffix}", options.time_scale, options.timeout
         )
         checks.check(root, compilation)
-        yield compilation.program
+        if not problems.errors:
+            traps.check(compilation)
+        secrecy.warn(root, constants, problems)
+        yield replace(swap(compilation, options.swaps), untrusted=options.untrusted)
 
 
 def _below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+    """The files in a folder and the folders in it, but for what is hidden or belongs to another tool."""
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in _FOREIGN]
+        found.extend(Path(parent, name) for name in files if name.endswith(_SUFFIXES) and not name.startswith("."))
+    return sorted(path for path in found if path.is_file())
 
 
 def _no_such_path(path: Path) -> Diagnostic:
-    span = Span(Source(str(path), ""), 1, 1, 1, 1)
-    return Diagnostic("no-such-path", "there is no such file or folder", span)
+    return Diagnostic("no-such-path", "there is no such file or folder", _nowhere(path))
+
+
+def _no_scenario(path: Path) -> Diagnostic:
+    message = "this is a file of steps, and no scenario: it has no 'roles'"
+    return Diagnostic("fragment", message, _nowhere(path), "play a scenario that includes it")
+
+
+def _nowhere(path: Path) -> Span:
+    return Span(Source(str(path), ""), 1, 1, 1, 1)

@@ -40,6 +40,8 @@ VERBS = frozenset(
         "include",
     ]
 )
+# What expressions use for something else than variables.
+RESERVED = frozenset(["received", "index", "round", "peer", "local", "tls", "dir", "ports", "env", "true", "false"])
 HOLE = ""  # the verb of a step whose shape is wrong
 
 
@@ -53,7 +55,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `word` is what the file calls it (`payload` in the short form), `body` the steps inside."""
+    """One step. `word` is what the file calls it (`payload` in the short form), `body` and `cases` the steps inside."""
 
     verb: str
     word: str
@@ -62,6 +64,22 @@ class Step:
     span: Span
     keys: Mapping[str, Span] = field(default_factory=dict)
     body: tuple[Step, ...] = ()
+    cases: tuple[Case, ...] = ()
+
+    @property
+    def inside(self) -> tuple[Step, ...]:
+        """All steps one level below."""
+        return (*self.body, *(step for case in self.cases for step in case.steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case of `react`."""
+
+    expect: Node
+    when: Node | None
+    steps: tuple[Step, ...]
+    leave: Node | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +107,9 @@ class Role:
     local_host: Node | None = None
     local_port: Node | None = None
     framing: Node | None = None
+    tls: Node | None = None
     sequences: tuple[tuple[Step, ...], ...] = ((),)
+    last: tuple[Step, ...] = ()
     connections: int | None = 1
     instances: int = 1
     start: tuple[Named, ...] = ()
@@ -125,11 +145,12 @@ class Scenario:
     span: Span
     roles: Mapping[str, Role]
     names: Mapping[str, Span]
-    processes: frozenset[str]
+    processes: Mapping[str, Node]
     complete: bool
     timeout: float = 30.0
     requires: Requires = field(default_factory=Requires)
     expect_failure: bool | str = False
     ports: Mapping[str, Span] = field(default_factory=dict)
     files: tuple[File, ...] = ()
+    certificates: Node | None = None
     turns: tuple[Turn, ...] = ()

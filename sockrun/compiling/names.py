@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from sockrun.compiling.compiler import Compilation, CompiledRole
 from sockrun.compiling.context import Context
 from sockrun.diagnostics import Problems, did_you_mean
 from sockrun.expressions import Reference
 from sockrun.source import Span
-
-RESERVED = frozenset(["received", "index", "round", "peer", "local", "tls", "dir", "ports", "env", "true", "false"])
 
 _OF_A_CONNECTION: Mapping[str, frozenset[str]] = {
     "peer": frozenset({"host", "port"}),
@@ -37,6 +36,7 @@ class _Place:
     def constants(self) -> Iterable[str]:
         return self.compilation.context.constants
 
+    @cached_property
     def names(self) -> set[str]:
         """All names that stand alone."""
         role = {"received", "index", *self.own.context.binds} if self.own else set()
@@ -59,7 +59,7 @@ def _check(context: Context, place: _Place, problems: Problems) -> None:
 
 
 def _check_word(word: str, span: Span, place: _Place, problems: Problems) -> None:
-    known = place.names()
+    known = place.names
     if word in known or (place.own is not None and not place.own.complete):
         return
     if word == "round":

@@ -1,7 +1,8 @@
 """Steps that can never be played, since the connection they need is gone.
 
 The one theory: a walk over a role's steps with what is left of its connection. A repeated body is walked
-twice, for what its first round leaves is what its second one begins with.
+twice, for what its first round leaves is what its second one begins with; a case of `react` may be the first
+or never played, so nothing is concluded from it.
 """
 
 from __future__ import annotations
@@ -31,20 +32,43 @@ class Line(NamedTuple):
     shut: Step | None = None
 
 
-FRESH = Line()
+def check_reach(steps: Iterable[Step], kind: Kind, problems: Problems) -> None:
+    """Report the first step after an end that needs what is gone."""
+    _Walk(kind, problems).over(steps, Line())
 
 
-def check_reach(steps: Iterable[Step], kind: Kind, problems: Problems, line: Line = FRESH) -> Line:
-    """Report the first step after an end that needs what is gone; what is left of the connection after."""
-    for step in steps:
+class _Walk:
+    """One walk. It remembers what each round left: repeats in repeats would double the way at every level."""
+
+    def __init__(self, kind: Kind, problems: Problems) -> None:
+        self._kind = kind
+        self._problems = problems
+        self._left: dict[tuple[int, int, int], Line] = {}
+
+    def over(self, steps: Iterable[Step], line: Line) -> Line:
+        """What is left of the connection after these steps."""
+        for step in steps:
+            line = self._past(step, line)
+        return line
+
+    def _past(self, step: Step, line: Line) -> Line:
         if step.verb == "repeat":
-            line = check_reach(step.body, kind, problems, line)
-            line = check_reach(step.body, kind, problems, line)
-        elif step.verb == "connect":
-            line = Line()
-        elif obstacle(step.verb, STEPS.get(step.verb, Limit()), kind) is None:
-            line = _after(step, problems, line)
-    return line
+            return self._round(step, self._round(step, line))
+        if step.verb == "include":
+            return self.over(step.body, line)
+        if step.verb == "connect":
+            return Line()
+        if obstacle(step.verb, STEPS.get(step.verb, Limit()), self._kind) is None:
+            line = _after(step, self._problems, line)
+        for case in step.cases:
+            self.over(case.steps, line)
+        return line
+
+    def _round(self, step: Step, line: Line) -> Line:
+        key = (id(step), id(line.ended), id(line.shut))
+        if key not in self._left:
+            self._left[key] = self.over(step.body, line)
+        return self._left[key]
 
 
 def _after(step: Step, problems: Problems, line: Line) -> Line:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from sockrun import units
 from sockrun.compiling.context import Context
+from sockrun.expressions.operators import early
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Operand, Scope, Value
 
@@ -137,6 +138,14 @@ class EnvironmentScope:
 SETTLED = EnvironmentScope()
 
 
+def before_the_run(found: Operand) -> Value:
+    """The value of what must be known before anything runs. Raises: ExpressionError."""
+    if found.constant is not None:
+        return found.constant
+    with early():
+        return found.evaluate(SETTLED)
+
+
 def operand(node: Node, context: Context) -> Operand | None:
     """A value as an operand; None, with the problem reported, where it cannot be one."""
     if isinstance(node.value, str):
@@ -182,7 +191,7 @@ def settled(node: Node | None, context: Context, convert: Callable[[Value], T], 
     if node is None or raw is None:
         return default
     try:
-        return convert(raw.evaluate(SETTLED) if raw.constant is None else raw.constant)
+        return convert(before_the_run(raw))
     except ExpressionError as error:
         hint = "here an expression may use vars, matrix values and env only"
         context.problems.error("not-constant", error.message, node.span, hint=hint)

@@ -6,7 +6,7 @@ its commands from a scope. All values are taken before the first command is hand
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -21,7 +21,7 @@ from sockrun.wire.payloads import compile_payload
 
 _LARGEST_UDP = 65_507  # bytes: 65,535 less the IPv4 and UDP headers (RFC 768, RFC 791)
 _PIECE = 65_536  # bytes; more is streamed
-_MADE_ONCE = 1_000  # commands; more are made as they are played
+_MADE_ONCE = 32  # commands; more are made as they are played
 
 
 class Unsendable(ExpressionError):  # noqa: N818 (it says what the bytes are)
@@ -66,19 +66,19 @@ class Sending:
         constant = all(operand is None or operand.constant is not None for operand in operands)
         return constant and self.payload.constant is not None
 
-    def _sends(self, scope: Scope) -> list[Command]:
+    def _sends(self, scope: Scope) -> Iterable[Command]:
         data = self.payload.evaluate(scope)
         framed = data if self.framing is None else self.framing.frame(data)
         if self.stream and not framed:
             raise _empty()
         to = None if self.to is None else to_address(to_text(self.to.evaluate(scope)))
-        size = len(framed) if self.chunk is None else cast(int, self.chunk.evaluate(scope))
-        parts = [framed[at : at + size] for at in range(0, len(framed), size)] if framed else [framed]
-        if self.limit is not None and len(parts[0]) > self.limit:
-            raise _too_large(len(parts[0]))
-        return [Send(part, to, self.seconds) for part in parts]
+        size = max(len(framed), 1) if self.chunk is None else cast(int, self.chunk.evaluate(scope))
+        if self.limit is not None and min(size, len(framed)) > self.limit:
+            raise _too_large(min(size, len(framed)))
+        chunks = _Chunks(framed, size, to, self.seconds)
+        return list(chunks) if len(framed) <= size * _MADE_ONCE else chunks
 
-    def _streamed(self, scope: Scope) -> list[Command]:
+    def _streamed(self, scope: Scope) -> Iterable[Command]:
         """The first two pieces are looked at, so that what is small after all goes out in one `Send`."""
         pieces = self.payload.pieces(scope)
         first, second = next(pieces, b""), next(pieces, b"")
@@ -89,6 +89,20 @@ class Sending:
         return [SendPieces(partial(self.payload.pieces, scope), self.seconds)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """The sends of one message, each made when it is asked for: of 16 MiB in chunks of a byte there are many."""
+
+    data: bytes
+    size: int
+    to: Address | None
+    seconds: float
+
+    def __iter__(self) -> Iterator[Command]:
+        for at in range(0, max(len(self.data), 1), self.size):
+            yield Send(self.data[at : at + self.size], self.to, self.seconds)
+
+
 def to_address(text: str) -> Address:
     """HOST:PORT, an IPv6 host in brackets. Raises: ValueError."""
     host, colon, port = text.rpartition(":")
@@ -97,7 +111,7 @@ def to_address(text: str) -> Address:
     return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
 
-def _to_address_text(value: Value) -> bytes:
+def to_address_text(value: Value) -> bytes:
     """The text of an address, which has been found to be one."""
     to_address(to_text(value))
     return to_bytes(value)
@@ -127,6 +141,9 @@ def _compile(job: Job) -> Sending | None:
     chunk = converted_if_said(options.get("chunk"), context, to_count)
     if payload is None:
         return None
+    to = converted_if_said(options.get("to"), context, to_address_text)
+    if to is not None and isinstance(to.constant, bytes):
+        job.shop.hosts.append(to_address(to_text(to.constant)).host)
     limit = _LARGEST_UDP if job.role.protocol == "udp" else None
     if limit is not None and chunk is None and (payload.size or 0) > limit:
         _complain(job, _too_large(payload.size or 0))
@@ -137,15 +154,15 @@ def _compile(job: Job) -> Sending | None:
         chunk=chunk,
         every=converted_if_said(options.get("every"), context, to_seconds),
         repeat=converted_if_said(options.get("repeat"), context, to_natural),
-        to=converted_if_said(options.get("to"), context, _to_address_text),
+        to=to,
         seconds=job.seconds(),
         stream=not datagram,
         limit=limit,
     )
 
 
-def _spaced(sends: list[Command], repeat: int, pause: Sleep | None) -> Iterator[Command]:
-    """The sends, `repeat` times, with the pause between any two."""
+def _spaced(sends: Iterable[Command], repeat: int, pause: Sleep | None) -> Iterator[Command]:
+    """The sends, which can be gone over again, `repeat` times, with the pause between any two."""
     for round_ in range(repeat):
         for at, command in enumerate(sends):
             if pause is not None and (round_ or at):

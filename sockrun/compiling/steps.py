@@ -1,14 +1,17 @@
 """The verbs: one table from a step's word to the function that makes instructions of it.
 
-Lives here: everything that depends on the kind of a step, `send` apart (`sending.py`). Must not live here:
-what needs more than one role (`checks.py`). A verb's function reports what is wrong, and is then empty.
+Lives here: everything that depends on the kind of a step, but for those that send (`sending.py`) or wait for
+the peer (`expecting.py`). Must not live here: what needs more than one role (`checks.py`). A verb's function
+reports what is wrong, and is then empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from math import inf
+from pathlib import Path
+from typing import cast
 
 from sockrun.commands import (
     Address,
@@ -18,7 +21,7 @@ from sockrun.commands import (
     Command,
     Connect,
     Fact,
-    Matcher,
+    Kill,
     Mismatch,
     Receive,
     Reset,
@@ -27,9 +30,18 @@ from sockrun.commands import (
     Tell,
 )
 from sockrun.compiling import not_yet
-from sockrun.compiling.endings import Anything, Nothing
+from sockrun.compiling.endings import Message
+from sockrun.compiling.expecting import (
+    ending,
+    expect,
+    expect_close,
+    expect_in_any_order,
+    expect_silence,
+    whole_messages,
+)
 from sockrun.compiling.limits import STEPS, Kind, obstacle
-from sockrun.compiling.model import HOLE, Step
+from sockrun.compiling.model import HOLE, RESERVED, Step
+from sockrun.compiling.model import Case as WrittenCase
 from sockrun.compiling.scalars import Literal as Constant
 from sockrun.compiling.scalars import (
     converted,
@@ -43,12 +55,13 @@ from sockrun.compiling.scalars import (
     to_seconds,
     to_text,
 )
+from sockrun.compiling.securing import expect_tls, starttls, tls_settings
 from sockrun.compiling.sending import send
-from sockrun.compiling.workshop import Job, Workshop
+from sockrun.compiling.workshop import Job, Workshop, shortened, written
 from sockrun.diagnostics import did_you_mean
 from sockrun.expressions import Expression
-from sockrun.matching import Expectation, compile_matcher
-from sockrun.program import Assign, Block, Check, Do, Make, Repeat, Wait, Wanted
+from sockrun.matching import compile_matcher
+from sockrun.program import Assign, Block, Case, Check, Do, Include, Make, Place, React, Repeat, Secure
 from sockrun.source import Node, Span
 from sockrun.values import ExpressionError, Operand, Scope, Value
 
@@ -91,67 +104,6 @@ def _compile_step(step: Step, number: str, shop: Workshop) -> Block:
 def _keys(step: Step) -> Mapping[str, Span]:
     inner = step.argument.keys if step.argument is not None and step.verb != "expect" else {}
     return {**step.keys, **inner}
-
-
-# --- waiting for the peer ----------------------------------------------------------------------
-
-
-def _expect(job: Job) -> Block:
-    framing = job.framing()
-    name = job.step.options.get("as")
-    keep = name is not None or job.shop.keeps
-    context = job.context.for_messages(job.role.datagram or framing is not None)
-    expectation = compile_matcher(job.node, context, keep=keep)
-    if name is not None:
-        job.context.bind(str(name.value), name)
-    if expectation is None:
-        return ()
-    framed: Callable[[Matcher], Matcher] = _itself if framing is None else framing.framed
-    bound = None if name is None else str(name.value)
-    place, seconds = job.place(expectation.summary), job.seconds()
-    if expectation.constant is not None:
-        return (Wait(place, "bytes", Receive(framed(expectation.constant), seconds), keep=bound),)
-    make = _Expecting(expectation, framed, seconds)
-    return (Wait(place, "bytes", None, make, keep=bound),)
-
-
-def _itself(matcher: Matcher) -> Matcher:
-    return matcher
-
-
-@dataclass(frozen=True, slots=True)
-class _Expecting:
-    """Makes the `Receive` of an `expect` that refers to values."""
-
-    expectation: Expectation
-    framed: Callable[[Matcher], Matcher]
-    seconds: float
-
-    def __call__(self, scope: Scope) -> Receive:
-        return Receive(self.framed(self.expectation.evaluate(scope)), self.seconds)
-
-
-def _expect_close(job: Job) -> Block:
-    discard = settled(job.node.get("discard"), job.context, to_flag, False)
-    reset = settled(job.node.get("reset"), job.context, to_text, "") == "allow"
-    matcher = Anything("the close") if discard else Nothing("the close")
-    receive = Receive(matcher, job.seconds(), "fin")
-    return (Wait(job.place(), "fin", receive, discard=discard, reset_too=reset),)
-
-
-def _ending(wanted: Literal["reset", "refused"], event: str) -> Callable[[Job], Block]:
-    def compile_ending(job: Job) -> Block:
-        return (Wait(job.place(), wanted, Receive(Nothing(event), job.seconds(), wanted)),)
-
-    return compile_ending
-
-
-def _expect_silence(job: Job) -> Block:
-    """The duration is what is asked for, no timeout: it is not scaled."""
-    wanted: Wanted = "silence"
-    seconds = settled(job.node, job.context, to_seconds, 0.0)
-    receive = Receive(Nothing("the end of the silence"), seconds, wanted)
-    return (Wait(job.place(_written(job.node)), wanted, receive),)
 
 
 # --- the connection ----------------------------------------------------------------------------
@@ -210,6 +162,8 @@ def _connect(job: Job) -> Block:
             hint = did_you_mean(to, job.shop.roles)
             context.problems.error("unknown-role", f"there is no role {to!r}", target.span, hint=hint)
     host = converted_if_said(given.get("host") or own.host, context, to_bytes)
+    if host is not None and isinstance(host.constant, bytes):
+        job.shop.hosts.append(to_text(host.constant))
     connecting = _Target(
         protocol=role.protocol,
         to=to,
@@ -218,7 +172,10 @@ def _connect(job: Job) -> Block:
         path=converted_if_said(given.get("path") or own.path, context, to_bytes),
         retry_for=settled(given.get("retry_for"), context, to_seconds, role.retry_for),
     )
-    return (Make(job.place("" if to is None else f"to {to}"), connecting),)
+    place = job.place("" if to is None else f"to {to}")
+    settings = tls_settings(given.get("tls") or role.tls, role, context)
+    secure = () if settings is None else (Secure(place, settings, job.seconds()),)
+    return (Make(place, connecting), *secure)
 
 
 # --- time, and other roles ---------------------------------------------------------------------
@@ -228,18 +185,18 @@ def _pause(job: Job) -> Block:
     duration = converted(job.node, job.context, to_seconds)
     if duration is None:
         return ()
-    place = job.place(_written(job.node))
+    place = job.place(written(job.node))
     if duration.constant is not None:
         return (Do(place, (Sleep(cast(float, duration.constant)),)),)
     return (Make(place, lambda scope: (Sleep(cast(float, duration.evaluate(scope))),)),)
 
 
 def _signal(job: Job) -> Block:
-    return (Do(job.place(_written(job.node)), (Tell(_signals(job)),)),)
+    return (Do(job.place(written(job.node)), (Tell(_signals(job)),)),)
 
 
 def _wait(job: Job) -> Block:
-    return (Do(job.place(_written(job.node)), (Await(_signals(job)),)),)
+    return (Do(job.place(written(job.node)), (Await(_signals(job)),)),)
 
 
 def _signals(job: Job) -> tuple[Fact, ...]:
@@ -247,7 +204,13 @@ def _signals(job: Job) -> tuple[Fact, ...]:
 
 
 def _barrier(job: Job) -> Block:
-    return (Do(job.place(_written(job.node)), tuple(Barrier(name) for name in job.names())),)
+    return (Do(job.place(written(job.node)), tuple(Barrier(name) for name in job.names())),)
+
+
+def _kill(job: Job) -> Block:
+    signals = {name: settled(node, job.context, to_text, "TERM") for name, node in job.node.mapping.items()}
+    place = job.place(", ".join(f"{name} with {signal}" for name, signal in signals.items()))
+    return (Do(place, tuple(Kill(name, signal) for name, signal in signals.items())),)
 
 
 # --- values ------------------------------------------------------------------------------------
@@ -269,7 +232,7 @@ def _check(job: Job) -> Block:
     expression = job.context.expression(job.node)
     if expression is None:
         return ()
-    return (Check(job.place(_written(job.node)), _Holds(expression), expression.values),)
+    return (Check(job.place(written(job.node)), _Holds(expression), expression.values),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +249,7 @@ def _check_value(job: Job) -> Block:
     expectation = compile_matcher(matcher_node, job.context.for_messages(True), keep=True)
     if value is None or expectation is None:
         return ()
-    shown = _written(value_node)
+    shown = written(value_node)
     place = job.place(f"{shown} is {expectation.summary}")
     known = value
 
@@ -310,25 +273,75 @@ def _repeat(job: Job) -> Block:
     inner = replace(job.context, references=[])
     body = compile_steps(job.step.body, job.shop.inside(inner), f"{job.number}.")
     job.context.references.extend(found for found in inner.references if found[0].base != "round")
-    return () if times is None else (Repeat(job.place(_written(job.node)), times, body),)
+    return () if times is None else (Repeat(job.place(written(job.node)), times, body),)
 
 
-def _written(node: Node | None) -> str:
-    """A step's argument in a few words, as the file writes it."""
-    if node is None or node.value is None:
-        return ""
-    if isinstance(node.value, tuple):
-        return ", ".join(_written(item) for item in node.value)
-    return str(node.value)
+def _include(job: Job) -> Block:
+    """What `with` names is known to the file's steps only: as constants, or with values that the role has then."""
+    node = job.step.options.get("with")
+    given = {name: operand(value, job.context) for name, value in (node.mapping if node else {}).items()}
+    known = {name: value.constant for name, value in given.items() if value and value.constant is not None}
+    others = {name: value for name, value in job.context.constants.items() if name not in given}
+    folder = Path(job.step.body[0].span.source.path).parent if job.step.body else None
+    inner = replace(job.context, constants={**others, **known}, references=[], binds={}, folder=folder)
+    body = compile_steps(job.step.body, job.shop.inside(inner, job.own_timeout()), f"{job.number}.")
+    _check_given(job, given, inner.binds)
+    for name, span in inner.binds.items():
+        job.context.binds.setdefault(name, span)
+    outside = (found for found in inner.references if found[0].attribute or found[0].base not in given)
+    job.context.references.extend(outside)
+    later = tuple((name, value) for name, value in given.items() if value and name not in known)
+    return (Include(job.place(written(job.node)), later, body),)
+
+
+def _check_given(job: Job, given: Iterable[str], binds: Mapping[str, Span]) -> None:
+    node = job.step.options.get("with")
+    for name in given:
+        if node is not None and name in RESERVED:
+            message = f"{name!r} cannot be the name of a value: expressions use it for something else"
+            job.context.problems.error("reserved-name", message, node.keys[name], hint="choose another name")
+        elif node is not None and name in binds:
+            message = f"{name!r} is given by 'with', and a step of the file cannot change it"
+            related = [(node.keys[name], "given here")]
+            hint = "choose another name for one of them"
+            job.context.problems.error("name-clash", message, binds[name], hint=hint, related=related)
+
+
+def _react(job: Job) -> Block:
+    """Waits as long as it takes: an idle server has nothing to be late with."""
+    framed = whole_messages(job)
+    numbered = enumerate(job.step.cases, 1)
+    found = [_case(case, f"{job.number}.{k}", job) for k, case in numbered]
+    cases = tuple(case for case in found if case is not None)
+    if framed is None or len(cases) < len(found):
+        return ()
+    waited = f"a message that one of {len(cases)} cases takes" if len(cases) > 1 else f"{cases[0].place.label}"
+    return (React(job.place(), Receive(framed(Message(waited)), inf), cases),)
+
+
+def _case(case: WrittenCase, number: str, job: Job) -> Case | None:
+    expectation = compile_matcher(case.expect, job.context.for_messages(True), keep=True)
+    condition = None if case.when is None else job.context.expression(case.when)
+    body = compile_steps(case.steps, job.shop, f"{number}.")
+    leave = settled(case.leave, job.context, to_flag, False)
+    if expectation is None or (condition is None and case.when is not None):
+        return None
+    on = "" if case.when is None else f" when {written(case.when)}"
+    place = Place(number, shortened(expectation.summary + on), case.expect.span)
+    when = None if condition is None else condition.evaluate
+    return Case(place, expectation.evaluate, when, body, leave)
 
 
 VERBS: Mapping[str, Callable[[Job], Block]] = {
     "send": send,
-    "expect": _expect,
-    "expect_close": _expect_close,
-    "expect_reset": _ending("reset", "the reset"),
-    "expect_refused": _ending("refused", "the refusal"),
-    "expect_silence": _expect_silence,
+    "expect": expect,
+    "expect_in_any_order": expect_in_any_order,
+    "expect_close": expect_close,
+    "expect_reset": ending("reset", "the reset"),
+    "expect_refused": ending("refused", "the refusal"),
+    "expect_silence": expect_silence,
+    "expect_tls": expect_tls,
+    "starttls": starttls,
     "close": _plain(Close()),
     "shutdown": _plain(Shutdown()),
     "reset": _reset,
@@ -337,7 +350,10 @@ VERBS: Mapping[str, Callable[[Job], Block]] = {
     "signal": _signal,
     "wait": _wait,
     "barrier": _barrier,
+    "kill": _kill,
     "set": _set,
     "check": _check,
     "repeat": _repeat,
+    "react": _react,
+    "include": _include,
 }

@@ -24,12 +24,25 @@ def framing_of(node: Node, context: Context) -> Framing | None:
     return None if framing is None or framing.name == "none" else framing
 
 
+def shortened(label: str) -> str:
+    return label if len(label) <= _LABEL else label[: _LABEL - 1] + "…"
+
+
+def written(node: Node | None) -> str:
+    """A step's argument in a few words, as the file writes it."""
+    if node is None or node.value is None:
+        return ""
+    if isinstance(node.value, tuple):
+        return ", ".join(written(item) for item in node.value)
+    return str(node.value)
+
+
 @dataclass(frozen=True)
 class Workshop:
     """One role's steps being compiled. `scale` multiplies timeouts; `keeps`: `received` is read somewhere.
 
     `gaps` collects the steps that were left out although they may bind a name or give a signal: where there
-    is one, nobody can say that something is never bound or given.
+    is one, nobody can say that something is never bound or given. `hosts` collects those that steps name.
     """
 
     role: Role
@@ -39,9 +52,12 @@ class Workshop:
     scale: float
     keeps: bool = False
     gaps: list[Step] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
 
-    def inside(self, context: Context) -> Workshop:
-        return replace(self, context=context)
+    def inside(self, context: Context, timeout: float | None = None) -> Workshop:
+        """The same for steps inside a step; `timeout` (seconds) is then that of those that say none."""
+        role = self.role if timeout is None else replace(self.role, timeout=timeout)
+        return replace(self, context=context, role=role)
 
 
 @dataclass(frozen=True)
@@ -66,15 +82,17 @@ class Job:
         return self.step.argument or Node(None, self.step.span)
 
     def place(self, what: str = "") -> Place:
-        label = f"{self.step.word} {what}".strip()
-        short = label if len(label) <= _LABEL else label[: _LABEL - 1] + "…"
+        label = shortened(f"{self.step.word} {what}".strip())
         note = self.step.options.get("note")
-        return Place(self.number, short, self.step.span, None if note is None else str(note.value))
+        return Place(self.number, label, self.step.span, None if note is None else str(note.value))
 
     def seconds(self) -> float:
         """How long the step may wait for the peer: its own timeout, else the role's."""
-        own = settled(self.step.options.get("timeout"), self.context, to_seconds, self.role.timeout)
-        return own * self.shop.scale
+        return self.own_timeout() * self.shop.scale
+
+    def own_timeout(self) -> float:
+        """The same, before the run's `--time-scale`."""
+        return settled(self.step.options.get("timeout"), self.context, to_seconds, self.role.timeout)
 
     def framing(self) -> Framing | None:
         """The step's own framing, else the role's; None on an unframed stream, and for datagrams."""

@@ -6,7 +6,8 @@ from sockrun.expressions.templates import (
     Template,
     compile_expression,
     compile_template,
+    literal_text,
     written,
 )
 
-__all__ = ["Expression", "Reference", "Template", "compile_expression", "compile_template", "written"]
+__all__ = ["Expression", "Reference", "Template", "compile_expression", "compile_template", "literal_text", "written"]

@@ -66,13 +66,25 @@ def _placed(function: Callable[..., Value], offset: int) -> Callable[..., Value]
         try:
             return function(*values)
         except ExpressionError as error:
-            raise ExpressionError(error.message, offset) from None
+            raise type(error)(error.message, offset) from None
 
     return call
 
 
 def _itself(scope: Scope) -> Any:
     return scope
+
+
+def _constant_of(value: Value) -> Run:
+    """A constant of the file. To work on a long one costs as much as to make it."""
+    if not isinstance(value, bytes) or len(value) <= operators.MAX_EARLY:
+        return _always(value)
+
+    def run(scope: Scope) -> Value:
+        operators.check_size(len(value))
+        return value
+
+    return run
 
 
 def _always(value: Any) -> Callable[[Scope], Any]:
@@ -124,7 +136,7 @@ class _Compiler:
         if not any(known[:3] == reference[:3] for known in self.references):
             self.references.append(reference)
         if not reference.indexed and reference.key in self.constants:
-            run = _always(self.constants[reference.key])
+            run = _constant_of(self.constants[reference.key])
         else:
             self.foldable = False
         label = self.line.python.encode()[node.col_offset : node.end_col_offset].decode()

@@ -23,6 +23,7 @@ from sockrun.values import ExpressionError, Scope, Value
 
 MAX_FORMAT = 200  # characters of a struct format
 MAX_FIELDS = 65_536  # values that one `unpack` may give
+_POINTER = 8  # bytes that each of them takes in a list
 _IGNORED = b" \t\r\n:"
 _DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _KINDS: Mapping[str, tuple[type, ...]] = {
@@ -151,8 +152,10 @@ def _layout(name: str, text: bytes) -> struct.Struct:
         raise ExpressionError(f"{name}() cannot use this format: {error}") from None
     check_size(layout.size)
     fields = re.findall(rb"(\d*)\s*([^\d\s])", text)
-    if sum(int(count or 1) for count, code in fields if code not in b"spx") > MAX_FIELDS:
+    values = sum(int(count or 1) for count, code in fields if code not in b"spx")
+    if values > MAX_FIELDS:
         raise ExpressionError(f"the format of {name}() has more than {MAX_FIELDS} values")
+    check_size(_POINTER * values)
     return layout
 
 

@@ -13,15 +13,34 @@ short, whatever the expression; with no loops in the language that bounds the wh
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from sockrun.values import ExpressionError, Value
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_EARLY = 64 * 1024  # bytes of a text that is made before a scenario runs: a hostile file asks for thousands
 MAX_BITS = 2048  # 617 digits: below the lowest limit that Python can be given for writing a number (640)
 
 Binary: TypeAlias = Callable[[Value, Value], Value]
+
+_longest: ContextVar[int] = ContextVar("_longest", default=MAX_BYTES)
+
+
+class TooLongYet(ExpressionError):  # noqa: N818 (while a scenario runs it may be made)
+    """A text over `MAX_EARLY`, asked for before the scenario runs."""
+
+
+@contextmanager
+def early() -> Iterator[None]:
+    """Nothing that is evaluated in here makes a text over `MAX_EARLY`: that raises TooLongYet."""
+    token = _longest.set(MAX_EARLY)
+    try:
+        yield
+    finally:
+        _longest.reset(token)
 
 
 def kind(value: Value) -> str:
@@ -39,6 +58,8 @@ def check_size(size: int) -> None:
     """Raises: ExpressionError, when a text of `size` bytes would be too long."""
     if size > MAX_BYTES:
         raise ExpressionError("the result would be longer than 16 MiB")
+    if size > _longest.get():
+        raise TooLongYet("a text of more than 64 KiB is not made before the scenario runs")
 
 
 def check_number(value: Value) -> None:

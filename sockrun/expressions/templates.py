@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sockrun.expressions.closures import Program, Reference, Run, compile_line
-from sockrun.expressions.operators import check_number, check_size
+from sockrun.expressions.operators import TooLongYet, check_number, check_size, early
 from sockrun.expressions.syntax import Line, read
 from sockrun.values import ExpressionError, NotYet, Scope, Value
 
-__all__ = ["Expression", "Reference", "Template", "compile_expression", "compile_template", "written"]
+__all__ = ["Expression", "Reference", "Template", "compile_expression", "compile_template", "literal_text", "written"]
 
 # Bytes. A longer value is computed whenever it is needed, so that no file fills the memory.
-MAX_CONSTANT = 64 * 1024
+MAX_CONSTANT = 4 * 1024
 
 _OPENING = re.compile(r"\$?\$\{")
 
@@ -107,6 +107,16 @@ def compile_template(text: str, constants: Mapping[str, Value]) -> Template:
     return _template(text, tuple(part for part in _split(text, constants) if part != b""))
 
 
+def literal_text(text: str) -> str:
+    """A template's own text, without its expressions. Raises: ExpressionError, where one is not closed."""
+    parts: list[str] = []
+    position = 0
+    while opening := _OPENING.search(text, position):
+        parts.append(text[position : opening.start()])
+        position = opening.end() if opening[0] == "$${" else read(text, opening.end())[1] + 1
+    return "".join([*parts, text[position:]])
+
+
 def written(value: Value) -> bytes:
     """How a value stands in text: bytes as they are, numbers in decimal, `true` or `false`.
 
@@ -124,8 +134,17 @@ def written(value: Value) -> bytes:
 
 def _expression(text: str, line: Line, constants: Mapping[str, Value]) -> Expression:
     program = compile_line(line, constants)
-    constant = program.run(_NOWHERE) if program.foldable else None
-    return Expression(text, program.references, _kept(constant), line.offset, program)
+    constant = _kept(_folded(program)) if program.foldable else None
+    return Expression(text, program.references, constant, line.offset, program)
+
+
+def _folded(program: Program) -> Value | None:
+    """The value of an expression that needs no scope; None where that is not for the time before the run."""
+    try:
+        with early():
+            return program.run(_NOWHERE)
+    except TooLongYet:
+        return None
 
 
 class _Nowhere:
@@ -179,8 +198,10 @@ def _template(text: str, parts: tuple[bytes | Expression, ...]) -> Template:
 def _constant(parts: Sequence[bytes | Expression]) -> bytes | None:
     if any(isinstance(part, Expression) and part.constant is None for part in parts):
         return None
-    whole = _joined([_rendered(part, _NOWHERE) for part in parts])
-    return whole if len(parts) <= 1 or len(whole) <= MAX_CONSTANT else None
+    if len(parts) == 1 and isinstance(parts[0], bytes):
+        return parts[0]
+    rendered = [_rendered(part, _NOWHERE) for part in parts]
+    return b"".join(rendered) if sum(map(len, rendered)) <= MAX_CONSTANT else None
 
 
 def _kept(value: Value | None) -> Value | None:

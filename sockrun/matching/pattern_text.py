@@ -38,7 +38,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CHARACTER = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
-_OPENS = frozenset({"ahead", "behind", "plain_open", "open"})
+OPENS = frozenset({"ahead", "behind", "plain_open", "open"})
 _OWN_AFFAIR = frozenset({"plain_open", "close", "class", "byte", "repeat", "high", "plain"})
 _OPEN_REPETITION = re.compile(rb"(?:[*+]|\{\d*,\})[?+]?")
 
@@ -60,7 +60,7 @@ def tokens(pattern: bytes) -> list[Token]:
     for token in _TOKEN.finditer(pattern):
         kind = token.lastgroup or ""
         closes = open_groups.pop() if kind == "close" and open_groups else ""
-        if kind in _OPENS:
+        if kind in OPENS:
             open_groups.append(kind)
         found.append(Token(kind, token[0], closes))
     return found

@@ -17,7 +17,7 @@ from sockrun.compiling.context import Context
 from sockrun.compiling.scalars import settled, to_flag
 from sockrun.expressions import Template, written
 from sockrun.hexdump import size_text
-from sockrun.matching import pattern_text
+from sockrun.matching import pattern_size, pattern_text
 from sockrun.matching.expectation import Buffer, Expectation, Request, bind, expectation, mismatch
 from sockrun.matching.runs import CALL, Clock, Found, Run, compiled, run_of
 from sockrun.source import Node
@@ -129,6 +129,9 @@ def regular_expression(request: Request) -> Expectation | None:
         return None
     make = _Making(template, settled(request.node.get("whole"), context, to_flag, False))
     try:
+        size = pattern_size.written_out(make.sample_text())
+        if not context.room.take(size * pattern_size.BYTES):
+            raise ExpressionError("the patterns of this file are too large together")
         known = make.sample()
     except ExpressionError as error:
         context.problems.error("bad-pattern", error.message, node.span)

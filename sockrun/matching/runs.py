@@ -150,5 +150,7 @@ def compiled(pattern: bytes) -> regex.Pattern[bytes]:
 
     try:
         return regex.compile(pattern)
-    except regex.error as error:
+    except RecursionError:
+        raise ExpressionError("this pattern is nested too deeply") from None
+    except Exception as error:  # its parser also lets through what it stumbles over: ValueError, KeyError
         raise ExpressionError(f"this is no pattern: {error}") from None

@@ -6,6 +6,8 @@ Lives here: `prefix`, `suffix`, `contains`, `any`. Must not live here: forms tha
 
 from __future__ import annotations
 
+from functools import partial
+
 from sockrun.commands import Match, Mismatch, Reader
 from sockrun.hexdump import brief, first_difference, size_text
 from sockrun.matching.expectation import (
@@ -71,12 +73,13 @@ def suffix(request: Request) -> Expectation | None:
 class Contains:
     """A message that has these bytes in it; on a stream all up to and with their first occurrence."""
 
-    def __init__(self, wanted: bytes) -> None:
+    def __init__(self, wanted: bytes, limit: int = MESSAGE_LIMIT) -> None:
         self.wanted = wanted
+        self.limit = limit  # bytes of a stream that are looked through
         self.summary = f"something with {brief(wanted)}"
 
     def reader(self) -> Reader:
-        return _ContainsReader(self.wanted)
+        return _ContainsReader(self.wanted, self.limit)
 
     def judge(self, message: bytes) -> Match | Mismatch:
         return Match(message) if self.wanted in message else _without(self.wanted, message)
@@ -85,19 +88,20 @@ class Contains:
 class _ContainsReader:
     """Remembers up to where it is certain that the bytes do not begin."""
 
-    def __init__(self, wanted: bytes) -> None:
+    def __init__(self, wanted: bytes, limit: int) -> None:
         self._wanted = wanted
+        self._limit = limit
         self._searched = 0
 
     def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
-        at = buffer.find(self._wanted, self._searched, MESSAGE_LIMIT)
+        at = buffer.find(self._wanted, self._searched, self._limit)
         if at >= 0:
             size = at + len(self._wanted)
             data = bytes(buffer[:size])
             del buffer[:size]
             return Match(data)
-        if len(buffer) >= MESSAGE_LIMIT:
-            return _without(self._wanted, buffer[:MESSAGE_LIMIT])
+        if len(buffer) >= self._limit:
+            return _without(self._wanted, buffer[: self._limit])
         self._searched = max(0, len(buffer) - len(self._wanted) + 1)
         return None
 
@@ -107,7 +111,8 @@ def _without(wanted: bytes, received: bytes | bytearray) -> Mismatch:
 
 
 def contains(request: Request) -> Expectation | None:
-    return around_bytes(request.entry("contains"), request.context, "something with", Contains)
+    make = partial(Contains, limit=request.context.max_message)
+    return around_bytes(request.entry("contains"), request.context, "something with", make)
 
 
 # --- any ---------------------------------------------------------------------------------------

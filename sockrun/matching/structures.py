@@ -147,13 +147,13 @@ def _items(format_: str) -> list[tuple[struct.Struct, int]]:
     """The layout of each value, and the byte behind it (native layouts have gaps between them)."""
     order = format_[0] if format_[0] in "@=<>!" else "@"
     found = []
-    before = order
+    end = 0
     for count, code in _ITEM.findall(format_):
         single = code in "spx"
         for item in [count + code] if single else [code] * int(count or 1):
-            before += item
+            end = struct.calcsize(f"{order}{end}x{item}")
             if code != "x":
-                found.append((struct.Struct(order + item), struct.calcsize(before)))
+                found.append((struct.Struct(order + item), end))
         if count == "0" and not single:
-            before += "0" + code
+            end = struct.calcsize(f"{order}{end}x0{code}")
     return found

@@ -33,7 +33,8 @@ from sockrun.wire.contents import MESSAGE_LIMIT
 from sockrun.wire.deferred import as_text, combine, text
 
 _WILD = re.compile(r"[?*{]")  # an expression is written with a brace too, and may give a wildcard
-_TOKEN = re.compile(r"(?P<byte>[0-9A-Fa-f?]{2})|\{(?P<count>\d{1,9})\}|(?P<any>\*)|(?P<wrong>.)", re.DOTALL)
+_COUNT = re.compile(r"\{([0-9]{1,9})\}")
+_TOKEN = re.compile(r"(?P<byte>[0-9A-Fa-f?]{2})|\{(?P<count>[0-9]{1,9})\}|(?P<any>\*)|(?P<wrong>.)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,11 @@ def hexadecimal(request: Request) -> Expectation | None:
     if not isinstance(inner.value, str) or not _WILD.search(inner.value):
         return literal(request)
     message = request.context.message
+    wide = sum(map(int, _COUNT.findall(inner.value)))
+    if wide <= KEPT and not request.context.room.take(4 * wide):
+        problem = "the wildcards of this file are too large together"
+        request.context.problems.error("too-large", problem, inner.span, hint="use 'length' for many bytes")
+        return None
     digits = text(inner, request.context)
     matcher = combine(request.context, inner, lambda data: compile_hex(as_text(data), message), digits)
     return expectation(f"hex {' '.join(inner.value.split())}", matcher)

@@ -15,6 +15,7 @@ from sockrun.commands import Address
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Endpoint
 
+GROUPS = frozenset(str(first) for first in range(224, 240))  # how a numeric multicast address begins
 SYSTEM_BACKLOG = 4096  # the kernel caps it by net.core.somaxconn (listen(2))
 
 
@@ -28,7 +29,7 @@ def resolve(address: Address) -> tuple[socket.AddressFamily, Address]:
             socket.inet_pton(family, host.partition("%")[0])
         except (OSError, ValueError):
             continue
-        return family, address
+        return family, _with_index(address)
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -37,17 +38,38 @@ def resolve(address: Address) -> tuple[socket.AddressFamily, Address]:
     return family, Address(str(found[0][4][0]), address.port)
 
 
+def _with_index(address: Address) -> Address:
+    """An IPv6 zone (RFC 4007) by its number, as the system gives it back."""
+    host, _, zone = address.host.partition("%")
+    return Address(f"{host}%{interface_index(zone)}", address.port) if zone else address
+
+
+def is_multicast(host: str) -> bool:
+    """Whether a numeric address is a group's: 224.0.0.0/4 (RFC 5771), ff00::/8 (RFC 4291 section 2.7)."""
+    return host[:2].lower() == "ff" if ":" in host else host.partition(".")[0] in GROUPS
+
+
+def interface_index(name: str) -> int:
+    """Of an interface by name or number. Raises: EnvironmentRefused."""
+    try:
+        return int(name) if name.isdecimal() else socket.if_nametoindex(name)
+    except OSError:
+        raise EnvironmentRefused(f"this machine has no interface {name!r}") from None
+
+
 def to_system(address: Address) -> Any:
     """The form that bind(2), connect(2) and sendto(2) take."""
     if not address.path:
-        return (address.host, address.port)
+        host, _, zone = address.host.partition("%")
+        return (host, address.port, 0, interface_index(zone)) if zone else (host, address.port)
     return "\0" + address.host[1:] if address.host.startswith("@") else address.host
 
 
 def from_system(sock: socket.socket, raw: Any) -> Address | None:
     """What getsockname(2), accept(2) and recvfrom(2) give; None for an unnamed unix socket."""
     if sock.family != socket.AF_UNIX:
-        return Address(raw[0], raw[1])
+        zone = raw[3] if len(raw) == 4 else 0
+        return Address(f"{raw[0].partition('%')[0]}%{zone}" if zone else raw[0], raw[1])
     if not raw:
         return None
     if isinstance(raw, bytes):
@@ -65,6 +87,9 @@ def make_socket(endpoint: Endpoint, family: socket.AddressFamily) -> socket.sock
     try:
         sock.setblocking(False)
         set_options(sock, endpoint)
+    except EnvironmentRefused:
+        sock.close()
+        raise
     except OSError as error:
         sock.close()
         raise EnvironmentRefused(f"a socket option was refused: {_reason(error)}") from None
@@ -93,6 +118,10 @@ def set_options(sock: socket.socket, endpoint: Endpoint) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     if options.ttl is not None:
         _set_ttl(sock, options.ttl)
+    if options.multicast_group is not None or options.multicast_interface is not None:
+        from sockrun.network import multicast
+
+        multicast.set_up(sock, options.multicast_group, options.multicast_interface)
 
 
 def _set_ttl(sock: socket.socket, hops: int) -> None:
@@ -130,6 +159,11 @@ def _not_bound(error: OSError, endpoint: Endpoint, address: Address) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{where} cannot be bound: this machine has no such address"
     return f"{where} cannot be bound: {_reason(error)}"
+
+
+def cannot_send(to: Address, error: OSError) -> str:
+    hint = "; for a broadcast say `socket: {broadcast: true}`" if error.errno == errno.EACCES and not to.path else ""
+    return f"cannot send to {to}: {_reason(error)}{hint}"
 
 
 def _no_socket(error: OSError, family: socket.AddressFamily) -> str:

@@ -25,7 +25,6 @@ from sockrun.commands import (
     Event,
     Failed,
     Finish,
-    Matcher,
     Mismatch,
     Receive,
     Reset,
@@ -34,7 +33,9 @@ from sockrun.commands import (
     Shutdown,
     TimedOut,
 )
-from sockrun.network.addresses import from_system, to_system
+from sockrun.diagnostics import EnvironmentRefused
+from sockrun.network.addresses import cannot_send, from_system, resolve, to_system
+from sockrun.network.holding import remove_path
 from sockrun.network.interface import PENDING, Reply
 from sockrun.network.loop import Task
 
@@ -55,7 +56,6 @@ class Datagrams:
         "_interest",
         "_kept",
         "_kernel",
-        "_matcher",
         "_queue",
         "_queued",
         "_sock",
@@ -81,19 +81,19 @@ class Datagrams:
         self._queued = False
         self._task: Task | None = None
         self._command: Receive | None = None
-        self._matcher: Matcher | None = None
         self._unsent: Send | None = None
-        kernel.datagrams[self.local] = self
 
     # --- receiving ---
 
     def receive(self, task: Task, command: Receive) -> Reply:
         if self.expected > self.arrived:
             self._pull()
-        event = self._offer(command.matcher)
+        event = self._offer(command)
         if event is not None:
             return event
-        self._task, self._command, self._matcher = task, command, command.matcher
+        if self._sock is None:
+            return Ended("closed-here")
+        self._task, self._command = task, command
         self._watch(self._interest | READ)
         self._kernel.loop.arm(task, command.seconds, self.expired)
         return PENDING
@@ -115,35 +115,44 @@ class Datagrams:
         self._queue.append((data, from_system(sock, sender) if sender else None))
         return True
 
-    def _offer(self, matcher: Matcher) -> Event:
+    def _offer(self, command: Receive) -> Event:
         """Judge the first datagram; None: there is none."""
         if not self._queue:
             if self._kept is None:
                 return None
-            kept, self._kept = self._kept, None
+            kept = self._kept
+            if not command.optional:
+                self._kept = None
             return Ended(kept)
         data, sender = self._queue[0]
-        if not self._connected:
-            self.peer = sender
-        event = matcher.judge(data)
+        if command.sender is not None and sender != resolve(command.sender)[1]:
+            return Mismatch(f"a datagram came from {sender}, and not from {command.sender}", data)
+        event = command.matcher.judge(data)
         if not isinstance(event, Mismatch):
             self._queue.popleft()
+            if not self._connected:
+                self.peer = sender
         return event
 
-    def _nudge(self) -> None:
-        if self._matcher is not None and not self._queued:
+    def nudge(self) -> None:
+        """Look for datagrams soon, before the selector is asked."""
+        if self._command is not None and not self._queued:
             self._queued = True
             self._kernel.loop.ready.appendleft(self._nudged)
 
     def _nudged(self) -> None:
         self._queued = False
-        if self._matcher is not None:
-            self._advance(self._matcher)
+        if self._command is not None:
+            self._advance(self._command)
 
-    def _advance(self, matcher: Matcher) -> None:
+    def _advance(self, command: Receive) -> None:
         self._pull()
+        self._settle(command)
+
+    def _settle(self, command: Receive) -> None:
+        """Answer the step that waits, if there is something for it."""
         try:
-            event = self._offer(matcher)
+            event = self._offer(command)
         except Exception as error:
             self._kernel.loop.fail(self._task, error)
             return
@@ -152,7 +161,7 @@ class Datagrams:
 
     def _answer(self, event: Event) -> None:
         task = self._task
-        self._task = self._command = self._matcher = self._unsent = None
+        self._task = self._command = self._unsent = None
         assert task is not None
         self._kernel.loop.disarm(task)
         self._kernel.loop.resume(task, event)
@@ -161,9 +170,9 @@ class Datagrams:
         if self._unsent is not None:
             self._watch(self._interest & ~WRITE)
             self._answer(Failed("there was no room to send"))
-        elif self._matcher is not None and self._command is not None:
+        elif self._command is not None:
             self._pull()
-            self._answer(self._offer(self._matcher) or TimedOut(self._command.seconds))
+            self._answer(self._offer(self._command) or TimedOut(self._command.seconds))
 
     # --- sending ---
 
@@ -179,6 +188,11 @@ class Datagrams:
         sock, to = self._sock, command.to or self.peer
         if sock is None:
             return Failed("the socket is closed")
+        if command.to is not None:
+            try:
+                to = self._admitted(command.to)
+            except EnvironmentRefused as error:
+                return Failed(str(error), environment=True)
         if to is None:
             return Failed("nobody has sent anything yet, so there is nobody to answer: expect a datagram first")
         try:
@@ -193,8 +207,15 @@ class Datagrams:
         there = self._kernel.datagrams.get(to)
         if there is not None:
             there.expected += 1
-            there._nudge()
+            there.nudge()
         return None
+
+    def _admitted(self, to: Address) -> Address:
+        """An address that a step gives, numeric. Raises: EnvironmentRefused."""
+        numeric = self._kernel.admitted(to)[1]
+        if self._kernel.guard.untrusted and numeric not in self._kernel.datagrams:
+            raise EnvironmentRefused(f"{to} is no role's address, and --untrusted allows no other")
+        return numeric
 
     def _not_sent(self, error: OSError, command: Send, to: Address) -> Reply:
         if error.errno in (errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET, errno.EPIPE):
@@ -204,7 +225,7 @@ class Datagrams:
             return PENDING
         if error.errno == errno.EMSGSIZE:
             return Failed(f"a datagram of {len(command.data)} bytes is too long for this socket")
-        return Failed(f"cannot send to {to}: {error.strerror}", environment=True)
+        return Failed(cannot_send(to, error), environment=True)
 
     def send_pieces(self, task: Task, command: SendPieces) -> Reply:
         return self.send(task, Send(b"".join(command.pieces()), seconds=command.seconds))
@@ -235,17 +256,20 @@ class Datagrams:
             if self._queue or not self._pull():
                 return
 
+    def cancel(self) -> None:
+        self._task = self._command = self._unsent = None
+        self._watch(self._interest & ~WRITE)
+
     def abandon(self) -> None:
         sock, self._sock = self._sock, None
         if sock is None:
             return
-        if self.local is not None:
-            self._kernel.datagrams.pop(self.local, None)
+        self._kernel.unregistered(self.local, self)
         if self._interest:
             self._kernel.selector.unregister(sock)
             self._interest = 0
         sock.close()
-        self._kernel.remove_path(self.local)
+        remove_path(self.local)
 
     # --- what others may know ---
 
@@ -254,8 +278,12 @@ class Datagrams:
         return False
 
     @property
+    def open(self) -> bool:
+        return self._sock is not None
+
+    @property
     def unaccepted(self) -> bool:
-        return False
+        return self._kernel.has_unread_hub(self.peer)
 
     @property
     def heard(self) -> bool:
@@ -266,7 +294,7 @@ class Datagrams:
         return self._queue[0][0] if self._queue else b""
 
     def in_flight(self) -> bool:
-        return self._matcher is not None and self.expected > self.arrived
+        return self._command is not None and self.expected > self.arrived
 
     # --- the selector ---
 
@@ -274,8 +302,8 @@ class Datagrams:
         if self._sock is None:
             return
         if mask & READ:
-            if self._matcher is not None:
-                self._advance(self._matcher)
+            if self._command is not None:
+                self._advance(self._command)
             else:
                 self._watch(self._interest & ~READ)
         if mask & WRITE and self._unsent is not None:

@@ -7,6 +7,7 @@ command outstanding at the most.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
@@ -23,9 +24,12 @@ from sockrun.commands import (
     Send,
     SendPieces,
     Shutdown,
+    StartTls,
+    Tls,
 )
 
 if TYPE_CHECKING:
+    from sockrun.network.processes import Child, Observer
     from sockrun.network.loop import Loop, Task
     from sockrun.program import SocketOptions
 
@@ -64,6 +68,11 @@ class Channel(Protocol):
         ...
 
     @property
+    def open(self) -> bool:
+        """Whether it is connected and not closed by its own role: commands can be carried out on it."""
+        ...
+
+    @property
     def unaccepted(self) -> bool:
         """Whether it is connected to a server role of this process that has still to accept it."""
         ...
@@ -86,6 +95,10 @@ class Channel(Protocol):
         """The scenario ends: what came and was never taken, as the answer to `Finish` gives it."""
         ...
 
+    def cancel(self) -> None:
+        """Forget the command that is under way, so that another task can have the channel."""
+        ...
+
     def abandon(self) -> None:
         """Give the socket back, at once and in any state. May be called twice."""
         ...
@@ -97,16 +110,40 @@ class Listener(Protocol):
     address: Address
 
     def listen(self) -> None: ...
+
+    def look(self) -> None:
+        """Accept whoever has come already."""
+        ...
+
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What kind of socket a role wants."""
+    """What kind of socket a role wants. `per_sender`: a datagram server with a conversation for each sender."""
 
     protocol: Literal["tcp", "udp", "unix"]
     datagram: bool
     options: SocketOptions
+    per_sender: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TlsEnd:
+    """Which end of a connection speaks TLS, and what the scenario adds to its settings.
+
+    `name`: the host that a client connected to. `identity`: the names of a server's certificate, where the role
+    gives none. `own`: a client trusts the run's authority, where the role names no other; `system`: the system's too.
+    """
+
+    server: bool
+    name: str | None = None
+    identity: tuple[str, ...] = ()
+    own: bool = False
+    system: bool = False
+
+
+TlsKey: TypeAlias = tuple[Tls, TlsEnd]
 
 
 class Acceptor(Protocol):
@@ -116,21 +153,35 @@ class Acceptor(Protocol):
     def failed(self, error: Exception) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """A program to be started. `folder` is the scenario's, and removed if sockrun itself is killed."""
+
+    words: Sequence[bytes]
+    env: Mapping[bytes, bytes]
+    cwd: bytes
+    folder: bytes
+    user: str = ""
+    stdin: Iterator[bytes] | None = None  # what it reads; then its input is closed
+    stdin_open: bool = False
+
+
 class Network(Protocol):
     """Makes channels. Raises EnvironmentRefused where the machine does not allow it."""
 
     loop: Loop
 
     def listen(self, endpoint: Endpoint, address: Address, acceptor: Acceptor, listening: bool) -> Listener:
-        """A stream server. `acceptor` is told of each new connection."""
+        """A server. `acceptor` is told of each new connection, or sender of datagrams; where a datagram server
+        has one conversation that hears all, of that one. Until it is listening it refuses."""
         ...
 
-    def bind(self, endpoint: Endpoint, address: Address) -> Channel:
-        """A datagram server."""
+    def admit(self, host: str) -> None:
+        """Hold that the host may be used in this run."""
         ...
 
     def hold(self, endpoint: Endpoint, address: Address) -> Listener:
-        """A port that refuses, over TCP and UDP alike."""
+        """A port that refuses, over TCP and UDP alike, or a path."""
         ...
 
     def connect(
@@ -144,6 +195,10 @@ class Network(Protocol):
         """Give `task.channel` a connection. `inside`: the other end is a role of the same scenario."""
         ...
 
+    def start_tls(self, task: Task, command: StartTls, end: TlsEnd, contexts: dict[TlsKey, object]) -> Reply:
+        """Give the task's connection TLS. `contexts` belong to the scenario: what was made once is found there."""
+        ...
+
     def reserve(self) -> int:
         """A port free for TCP and UDP that no other sockrun run gets until `release`."""
         ...
@@ -151,3 +206,11 @@ class Network(Protocol):
     def release(self, port: int) -> None: ...
 
     def random_bytes(self, size: int) -> bytes: ...
+
+    def spawn(self, spawn: Spawn, observer: Observer) -> Child:
+        """Start a program. Raises: EnvironmentRefused."""
+        ...
+
+    def bound(self, protocol: Literal["tcp", "udp"], port: int) -> bool:
+        """Whether somebody on this machine listens on the port (UDP: is bound to it). Raises: EnvironmentRefused."""
+        ...

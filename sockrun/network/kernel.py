@@ -11,16 +11,32 @@ import os
 import selectors
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
 
-from sockrun.commands import Address, Connect, Failed
+from sockrun.commands import Address, Connect, Failed, StartTls
 from sockrun.diagnostics import EnvironmentRefused
-from sockrun.network.addresses import SYSTEM_BACKLOG, bind, from_system, make_socket, resolve, to_system
+from sockrun.network.addresses import (
+    SYSTEM_BACKLOG,
+    bind,
+    cannot_send,
+    from_system,
+    is_multicast,
+    make_socket,
+    resolve,
+    to_system,
+)
+from sockrun.network.conversations import DatagramServer, Hub
 from sockrun.network.datagrams import Datagrams
-from sockrun.network.interface import PENDING, Acceptor, Channel, Endpoint, Reply
+from sockrun.network.guard import Guard, is_loopback
+from sockrun.network.holding import Held, remove_path
+from sockrun.network.interface import PENDING, Acceptor, Endpoint, Listener, Reply, Spawn, TlsEnd, TlsKey
 from sockrun.network.loop import Loop, Task
 from sockrun.network.ports import Ports
 from sockrun.network.streams import READ, WRITE, Stream
+from sockrun.network.tables import Tables
+
+if TYPE_CHECKING:
+    from sockrun.network.processes import Child, Observer
 
 SCRATCH = 65536  # bytes; one reused buffer, since a fresh large one costs more than the receive itself
 RETRY = 0.01  # seconds between a refused client's attempts (`retry_for`)
@@ -32,14 +48,16 @@ CONNECTED = frozenset({0, errno.EISCONN})
 class Kernel:
     """Satisfies `interface.Network`."""
 
-    def __init__(self, read_size: int = SCRATCH) -> None:
+    def __init__(self, read_size: int = SCRATCH, guard: Guard | None = None) -> None:
+        self.guard = guard or Guard()
         self.selector = selectors.DefaultSelector()
         self.loop = Loop(self._poll)
         whole = memoryview(bytearray(SCRATCH))
         self.scratch = (whole[:read_size], whole)
-        self.datagrams: dict[Address | None, Datagrams] = {}
+        self.datagrams: dict[Address | None, Datagrams | Hub] = {}
         self.unpaired: dict[Address, Stream] = {}  # ends whose other end has still to come, by the client's address
         self._ports = Ports()
+        self._tables = Tables()
 
     def close(self) -> None:
         """Give everything back that belongs to no scenario."""
@@ -47,7 +65,9 @@ class Kernel:
         self._ports.close()
 
     def _poll(self, timeout: float | None) -> None:
-        for key, mask in self.selector.select(timeout):
+        found = self.selector.select(timeout)
+        self.loop.woke(timeout)
+        for key, mask in found:
             key.data.handle(mask)
 
     def watch(self, sock: socket.socket, before: int, interest: int, handler: object) -> int:
@@ -70,14 +90,41 @@ class Kernel:
         else:
             stream.twin, twin.twin = twin, stream
 
+    def registered(self, channel: Datagrams) -> Datagrams:
+        """Make a datagram socket known, so that what this process sends to it is looked for at once."""
+        self.datagrams[channel.local] = channel
+        return channel
+
+    def unregistered(self, address: Address | None, channel: Datagrams | Hub) -> None:
+        if self.datagrams.get(address) is channel:  # else another socket shares its address
+            del self.datagrams[address]
+
+    def has_unread_hub(self, address: Address | None) -> bool:
+        """Whether a datagram is on its way to a server there, and may begin a conversation."""
+        there = self.datagrams.get(address)
+        return isinstance(there, Hub) and there.expected > there.arrived
+
     def wake_on(self, sock: socket.socket, call: Callable[[], None]) -> None:
         """Call when `sock` becomes readable: the way in for signals."""
         self.selector.register(sock, READ, _Caller(call))
 
+    def admitted(self, address: Address) -> tuple[socket.AddressFamily, Address]:
+        """The family and numeric address of one that this run may use. Raises: EnvironmentRefused."""
+        family, numeric = resolve(address)
+        self.guard.check(address.host, numeric)
+        return family, numeric
+
+    def admit(self, host: str) -> None:
+        """Hold that this run may use the host. Raises: EnvironmentRefused."""
+        self.admitted(Address(host))
+
     # --- servers ---
 
-    def listen(self, endpoint: Endpoint, address: Address, acceptor: Acceptor, listening: bool) -> KernelListener:
-        family, numeric = resolve(address)
+    def listen(self, endpoint: Endpoint, address: Address, acceptor: Acceptor, listening: bool) -> Listener:
+        family, numeric = self.admitted(address)
+        if endpoint.datagram:
+            server = Hub if endpoint.per_sender else DatagramServer
+            return server(self, endpoint, (family, numeric), acceptor, listening)
         sock = make_socket(endpoint, family)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -87,30 +134,8 @@ class Kernel:
             listener.listen()
         return listener
 
-    def bind(self, endpoint: Endpoint, address: Address) -> Channel:
-        family, numeric = resolve(address)
-        sock = make_socket(endpoint, family)
-        bind(sock, endpoint, numeric)
-        return Datagrams(self, sock, None, connected=False)
-
-    def hold(self, endpoint: Endpoint, address: Address) -> KernelListener:
-        """Bind a port that refuses, over TCP and UDP alike: a UDP socket connected to itself hears nobody
-        else, so the system answers others with 'port unreachable'."""
-        family, numeric = resolve(address)
-        stream = Endpoint("tcp", False, endpoint.options)
-        sock = make_socket(stream, family)
-        bind(sock, stream, numeric)
-        bound = from_system(sock, sock.getsockname())
-        assert bound is not None
-        datagram = Endpoint("udp", True, endpoint.options)
-        deaf = make_socket(datagram, family)
-        try:
-            bind(deaf, datagram, bound)
-        except EnvironmentRefused:
-            sock.close()
-            raise
-        deaf.connect(to_system(bound))
-        return KernelListener(self, sock, endpoint, None, deaf)
+    def hold(self, endpoint: Endpoint, address: Address) -> Held:
+        return Held(endpoint, *self.admitted(address))
 
     def reserve(self) -> int:
         return self._ports.reserve()
@@ -121,17 +146,43 @@ class Kernel:
     def random_bytes(self, size: int) -> bytes:
         return os.urandom(size)
 
+    # --- processes ---
+
+    def spawn(self, spawn: Spawn, observer: Observer) -> Child:
+        from sockrun.network.processes import Child  # few scenarios have any
+
+        return Child(self.selector, spawn, observer)
+
+    def bound(self, protocol: Literal["tcp", "udp"], port: int) -> bool:
+        return self._tables.bound(protocol, port)
+
     # --- clients ---
 
     def connect(self, task: Task, endpoint: Endpoint, command: Connect, local: Address | None, inside: bool) -> Reply:
         try:
-            family, to = resolve(command.to)
+            if self.guard.untrusted and not inside:
+                return Failed(f"{command.to} is no role's address, and --untrusted allows no other", environment=True)
+            family, to = self.admitted(command.to)
+            local = local and self.admitted(local)[1]
             if endpoint.datagram:
-                task.channel = self._datagram_client(endpoint, family, to, local)
+                task.channel = self.registered(self._datagram_client(endpoint, family, to, local))
                 return None
             return _Connecting(self, task, endpoint, command, (family, to), local, inside).attempt()
         except EnvironmentRefused as error:
             return Failed(str(error), environment=True)
+
+    def start_tls(self, task: Task, command: StartTls, end: TlsEnd, contexts: dict[TlsKey, object]) -> Reply:
+        from sockrun.network import tls  # loading OpenSSL takes as long as a small scenario
+
+        assert isinstance(task.channel, Stream)
+        try:
+            return tls.begin(task, task.channel, command, end, contexts)
+        except EnvironmentRefused as error:
+            return Failed(str(error), environment=True)
+
+    def _many(self, endpoint: Endpoint, to: Address) -> bool:
+        """Whether `to` is the address of several, who all answer from addresses of their own."""
+        return endpoint.protocol == "udp" and (endpoint.options.broadcast or is_multicast(to.host))
 
     def _datagram_client(
         self, endpoint: Endpoint, family: socket.AddressFamily, to: Address, local: Address | None
@@ -141,25 +192,25 @@ class Kernel:
             bind(sock, endpoint, local)
         elif endpoint.protocol == "unix":
             sock.bind("")  # the system chooses an abstract name, so that it can be answered (unix(7), autobind)
-        connected = endpoint.options.connected
+        connected = endpoint.options.connected and not self._many(endpoint, to)
         if connected:
             try:
                 sock.connect(to_system(to))
             except OSError as error:
                 if error.errno not in REFUSED:
                     sock.close()
-                    raise EnvironmentRefused(f"cannot send to {to}: {error.strerror}") from None
+                    raise EnvironmentRefused(cannot_send(to, error)) from None
                 connected = False  # a unix path that nobody has bound: each send says so
         elif family != socket.AF_UNIX and local is None:
-            any_address = "::" if family == socket.AF_INET6 else ""
-            sock.bind((any_address, 0))
+            sock.bind((_beside(family, to), 0))
         return Datagrams(self, sock, to, connected)
 
-    def remove_path(self, address: Address | None) -> None:
-        """Remove the file that a bound unix socket leaves behind."""
-        if address is not None and address.path and not address.host.startswith("@"):
-            with suppress(OSError):
-                os.unlink(address.host)
+
+def _beside(family: socket.AddressFamily, to: Address) -> str:
+    """What a socket binds that is to hear the answers of whoever has `to`, and as few others as possible."""
+    if family == socket.AF_INET6:
+        return "::1" if is_loopback(to.host) else "::"
+    return "127.0.0.1" if is_loopback(to.host) else "0.0.0.0"
 
 
 class _Caller:
@@ -178,12 +229,10 @@ class KernelListener:
         kernel: Kernel,
         sock: socket.socket,
         endpoint: Endpoint,
-        acceptor: Acceptor | None,
-        deaf: socket.socket | None = None,
+        acceptor: Acceptor,
     ) -> None:
         self._kernel = kernel
         self._sock: socket.socket | None = sock
-        self._deaf = deaf
         self._endpoint = endpoint
         self._acceptor = acceptor
         self._listening = False
@@ -199,9 +248,13 @@ class KernelListener:
         self._listening = True
         self._kernel.selector.register(self._sock, READ, self)
 
+    def look(self) -> None:
+        if self._listening:
+            self.handle(READ)
+
     def handle(self, mask: int) -> None:
         """Accept all that wait; a connection that was reset before it was accepted is none (accept(2))."""
-        while self._sock is not None and self._acceptor is not None:
+        while self._sock is not None:
             try:
                 sock, raw = self._sock.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -225,9 +278,7 @@ class KernelListener:
         if self._listening:
             self._kernel.selector.unregister(sock)
         sock.close()
-        if self._deaf is not None:
-            self._deaf.close()
-        self._kernel.remove_path(self.address)
+        remove_path(self.address)
 
 
 class _Connecting:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
@@ -31,7 +32,7 @@ from sockrun.commands import Close, Command, Event, Finish, Receive, Reset, Send
 from sockrun.network.interface import PENDING, Channel, Reply
 
 FAIRNESS = 256
-STALL = 0.05  # seconds that a turn may take before the rest counts as lost
+STALL = 0.05  # seconds that a step may take, or a wait last too long, before the rest counts as lost
 CHANNEL_METHODS: dict[type, str] = {  # `send` and `receive` are called directly
     SendPieces: "send_pieces",
     Shutdown: "shutdown",
@@ -90,17 +91,19 @@ class Task:
 
 
 class Loop:
-    """`poll(timeout)` waits `timeout` seconds at most (None: for ever) and handles what the sockets have."""
+    """`poll(timeout)` waits `timeout` seconds at most (None: for ever), calls `woke` with that, and handles what
+    the sockets have."""
 
     def __init__(self, poll: Callable[[float | None], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._poll = poll
         self._clock = clock
         self._lost = 0.0
-        self._woke = self.moment = clock()
+        self._looked = self.moment = clock()  # when the sockets were last asked
         self._serial = count()
         self._timers: list[tuple[float, int, Task]] = []
         self._restless: set[Owner] = set()  # closed worlds that moved since they were last found quiet
         self._hurried = False
+        self._marked = False  # whether `_marked_ran` is in the queue
         self._current: Task | None = None  # the one that runs: it cannot be closed from inside
         self.ready: deque[Callable[[], None]] = deque()
 
@@ -110,16 +113,23 @@ class Loop:
         `moment` is that clock when the present task was resumed: near enough for deadlines and the trace,
         and reading the clock is a tenth of what a step costs.
         """
-        self.moment = moment = self._clock() - self._lost
+        moment = self._clock() - self._lost
+        if moment - self.moment > STALL:
+            moment = self._held_up(moment, self.moment + STALL)
+        self.moment = moment
         return moment
 
-    def catch_up(self) -> float:
-        """`now`, with what was lost since the last turn taken off: for a turn, and for who begins between two."""
-        lost = self._clock() - self._woke - STALL
-        if lost > 0:
-            self._lost += lost
-            self._woke += lost
-        return self.now()
+    def woke(self, timeout: float | None) -> None:
+        """`poll` has waited, as it was asked to, and handles now what it found: the wait itself is not lost."""
+        moment = self._clock() - self._lost
+        if timeout is not None and moment - self.moment > timeout + STALL:
+            moment = self._held_up(moment, self.moment + timeout + STALL)
+        self._looked = self.moment = moment
+
+    def _held_up(self, moment: float, at_most: float) -> float:
+        """Take off the clock what it is beyond `at_most`; so it never runs backwards."""
+        self._lost += moment - at_most
+        return at_most
 
     # --- tasks ---
 
@@ -138,7 +148,8 @@ class Loop:
         if generator is None:
             return
         self._current = task
-        self.moment = self._clock() - self._lost
+        moment = self._clock() - self._lost
+        self.moment = moment if moment - self.moment <= STALL else self._held_up(moment, self.moment + STALL)
         owner = task.owner
         if owner.polls:
             owner.polls = 0
@@ -242,17 +253,25 @@ class Loop:
                 break
             ready.popleft()()
         ready.rotate(-1)
-        asked = self.catch_up() + self._lost
-        timeout = self._timeout(self.moment)
+        asked = self.now()
+        timeout = self._timeout(asked)
         self._poll(timeout)
-        self._woke = woke = self._clock()
-        self.now()
-        if timeout is not None and woke - asked - timeout > STALL:
-            self._lost += woke - asked - timeout - STALL
+        if not ready:
+            self._judge(asked if timeout == 0 else self._looked)
+        elif not self._marked:
+            self._marked = True
+            ready.append(partial(self._marked_ran, asked))
+
+    def _marked_ran(self, moment: float) -> None:
+        """All that was ready at that moment has run, though the queue is never empty: somebody is always busy."""
+        self._marked = False
+        self._judge(moment)
+
+    def _judge(self, moment: float) -> None:
+        """Who is quiet, and whose deadline had passed at that moment."""
         if self._restless:
             self._count_polls()
-        if not ready:
-            self._expire(min(asked, woke) - self._lost if timeout == 0 else woke - self._lost)
+        self._expire(moment)
 
     def hurry(self) -> None:
         """The next poll does not wait: somebody outside the loop wants to go on."""
@@ -269,6 +288,6 @@ class Loop:
     def _count_polls(self) -> None:
         for owner in list(self._restless):
             owner.polls += 1
-            if owner.polls >= 2 and not self.ready:
+            if owner.polls >= 2:
                 self._restless.discard(owner)
                 owner.quiet()

@@ -15,13 +15,9 @@ Facts a reader needs:
 
 from __future__ import annotations
 
-import fcntl
 import selectors
 import socket
-import struct
-import sys
-import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -41,10 +37,13 @@ from sockrun.commands import (
     Send,
     SendPieces,
     Shutdown,
+    StartTls,
     TimedOut,
 )
+from sockrun.network.aborting import all_left, reset_on_close
 from sockrun.network.interface import PENDING, Reply
 from sockrun.network.loop import Task
+from sockrun.values import Value
 
 if TYPE_CHECKING:
     from sockrun.network.kernel import Kernel
@@ -91,7 +90,7 @@ class Stream:
         "twin",
     )
 
-    def __init__(self, kernel: Kernel, sock: socket.socket | None, peer: Address, local: Address | None) -> None:
+    def __init__(self, kernel: Kernel, sock: socket.socket | None, peer: Address | None, local: Address | None) -> None:
         self._kernel = kernel
         self._loop = kernel.loop
         self._sock = sock
@@ -108,10 +107,25 @@ class Stream:
         self._interest = 0
         self._queued = False
         self._task: Task | None = None
-        self._command: Receive | Send | SendPieces | Finish | None = None
+        self._command: Receive | Send | SendPieces | Finish | StartTls | None = None
         self._reader: Reader | None = None
         self._outgoing: memoryview | None = None
         self._pieces: Iterator[bytes] | None = None
+
+    def hand_over(self, other: Stream) -> None:
+        """Give the connection, and all that is known of it, to another stream; this one is as good as closed."""
+        other._sock, self._sock = self._sock, None
+        other.sent, other.received, other._buffer = self.sent, self.received, self._buffer
+        other.shut, other.ended, other._kept = self.shut, self.ended, self._kept
+        other.twin = self.twin
+        if self.twin is not None:
+            self.twin.twin = other
+        for client in (self.local, self.peer):
+            if client is not None and self._kernel.unpaired.get(client) is self:
+                self._kernel.unpaired[client] = other
+        if self._interest and other._sock is not None:
+            other._interest = self._kernel.watch(other._sock, self._interest, self._interest, other)
+            self._interest = 0
 
     # --- receiving ---
 
@@ -294,6 +308,11 @@ class Stream:
         if self._sock is None or self.shut:
             return
         self.shut = True
+        self._send_fin()
+
+    def _send_fin(self) -> None:
+        if self._sock is None:
+            return
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError as error:  # ENOTCONN: the peer has reset it
@@ -305,33 +324,24 @@ class Stream:
         return None
 
     def reset(self, task: Task, command: Reset) -> Reply:
-        if self._sock is None:
-            return None
-        if command.now or self._left():
-            self._abort()
-            return None
-        self._loop.arm(task, LEAVING, self._reset_later)
-        return PENDING
+        if self._sock is not None and not command.now and not all_left(self._sock):
+            self._loop.arm(task, LEAVING, self._reset_later)
+            return PENDING
+        self._abort()
+        return None
 
     def _reset_later(self, task: Task) -> None:
-        if self._left():
-            self._abort()
-            self._loop.resume(task, None)
-        else:
+        if self._sock is not None and not all_left(self._sock):
             self._loop.arm(task, LEAVING, self._reset_later)
-
-    def _left(self) -> bool:
-        """Whether all that was sent has been acknowledged (SIOCOUTQ, tcp(7))."""
-        if self._sock is None or not sys.platform.startswith("linux"):
-            return True
-        queued = fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, b"\0" * 4)
-        return queued == bytes(4)
+            return
+        self._abort()
+        self._loop.resume(task, None)
 
     def _abort(self) -> None:
-        assert self._sock is not None
-        self._look_for_unread()
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.abandon()
+        if self._sock is not None:
+            self._look_for_unread()
+            reset_on_close(self._sock)
+            self.abandon()
 
     def finish(self, task: Task, command: Finish) -> Reply:
         self._half_close()
@@ -357,6 +367,10 @@ class Stream:
             before = self.received
             self._pull()
 
+    def cancel(self) -> None:
+        self._task = self._command = self._reader = self._outgoing = self._pieces = None
+        self._watch(self._interest & ~WRITE)
+
     def abandon(self) -> None:
         sock, self._sock = self._sock, None
         if sock is None:
@@ -378,12 +392,21 @@ class Stream:
         return self.twin is not None
 
     @property
+    def tls(self) -> Mapping[str, Value] | None:
+        """What TLS agreed on, or how it failed, as expressions see it; None where there is no TLS."""
+        return None
+
+    @property
+    def open(self) -> bool:
+        return self._sock is not None
+
+    @property
     def unaccepted(self) -> bool:
         return self.local is not None and self._kernel.unpaired.get(self.local) is self
 
     @property
     def heard(self) -> bool:
-        return self.received > 0
+        return self.received > 0 or (self.twin is not None and self.twin.sent > 0)
 
     @property
     def unread(self) -> bytes:

@@ -5,9 +5,11 @@ Must not live here: when a task begins and what its end means for the others (`s
 
 from __future__ import annotations
 
-from sockrun.commands import Address
+from math import inf
+
+from sockrun.commands import Address, Command, Receive
 from sockrun.network.loop import Task
-from sockrun.program import RoleProgram
+from sockrun.program import React, RoleProgram, instructions_in
 from sockrun.values import ExpressionError, Operand, Scope
 
 
@@ -19,11 +21,23 @@ class Cast:
         self.tasks: list[Task] = []
         self.begun = 0  # connections accepted, or copies started
         self.ended = 0  # of them, those whose steps are done
+        self.left: set[str] = set()  # barriers that those who ended will not come to again
         self.wanted = _wanted(program)  # how many there are to be; None: as many as come
+        reacts = any(isinstance(step, React) for block in program.sequences for step in instructions_in(block))
+        self._hears_on = reacts and program.datagram and program.side == "server"
 
     @property
     def over(self) -> bool:
         return self.wanted is not None and self.ended >= self.wanted
+
+    @property
+    def left_open(self) -> bool:
+        """Whether the others decide when it is over: it serves whoever comes, or nobody can close what it hears."""
+        return self.wanted is None or (self._hears_on and self.begun >= self.wanted)
+
+    def hears(self, command: Command | None) -> bool:
+        """Whether one who has this command waits for any datagram at all, as long as it takes."""
+        return self._hears_on and isinstance(command, Receive) and command.seconds == inf
 
     def name(self, index: int) -> str:
         return self.program.name if self.wanted == 1 else f"{self.program.name}[{index}]"
@@ -34,7 +48,7 @@ def _wanted(role: RoleProgram) -> int | None:
         return role.instances
     if not role.listen:
         return 0
-    return 1 if role.datagram else role.connections
+    return 1 if role.datagram and not role.per_sender else role.connections
 
 
 # --- addresses ---------------------------------------------------------------------------------

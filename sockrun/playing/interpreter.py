@@ -1,17 +1,17 @@
 """A role as a generator: it yields commands, is resumed with events, and knows neither socket nor clock.
 
 `life` is a whole role (start, connect, steps, end), `play` a block of its steps. What a role may know of
-others comes through its `Frame`, from the `Stage` that all roles of the scenario share. A step that does
-not hold raises `StepFailed`; there is no clean-up in here.
+others comes through its `Frame`. A step that does not hold raises `StepFailed` (`verdicts.py` has the words);
+there is no clean-up in here: where a role is stopped, its `farewell` is played as a generator of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from typing import NoReturn, Protocol, TypeVar, assert_never
+from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
+from typing import TypeVar, assert_never
 
 from sockrun.commands import (
-    Address,
     Await,
     Command,
     Connect,
@@ -23,14 +23,37 @@ from sockrun.commands import (
     Finish,
     Match,
     Mismatch,
-    Receive,
     Sleep,
+    StartTls,
     TimedOut,
 )
-from sockrun.hexdump import size_text
-from sockrun.network.interface import Channel
-from sockrun.program import Assign, Block, Check, Do, Make, Place, Repeat, RoleProgram, Wait
-from sockrun.results import Failure, FailureKind
+from sockrun.playing.frame import Frame
+from sockrun.playing.securing import settled
+from sockrun.playing.verdicts import (
+    check_failed,
+    fail_unread,
+    handshake,
+    nobody_listens,
+    nobody_takes,
+    refuse,
+    settle,
+    some_missing,
+)
+from sockrun.program import (
+    AnyOrder,
+    Assign,
+    Block,
+    Case,
+    Check,
+    Do,
+    Include,
+    Make,
+    React,
+    Repeat,
+    Secure,
+    TlsSettings,
+    Wait,
+)
 from sockrun.values import ExpressionError, NotYet, Value
 
 Role = Generator[Command, Event, None]
@@ -38,115 +61,6 @@ T = TypeVar("T")
 
 BREATH = Sleep(0)
 BREATHE_EVERY = 1024  # rounds of a repeat after which the others run, even if no step waits
-
-
-class Stage(Protocol):
-    """What the roles of a scenario share."""
-
-    def constant(self, name: str) -> Value | None:
-        """A var or matrix value, or `dir`."""
-        ...
-
-    def attribute(self, base: str, index: int | None, attribute: str) -> Value:
-        """`base.attribute` for a port's name, the environment, another role. Raises NotYet, ExpressionError."""
-        ...
-
-    def publish(self, role: str, index: int, name: str, value: Value) -> None:
-        """A role's variable has a value: the first one stays, for all others."""
-        ...
-
-    def record(self, name: str, place: Place | None, command: Command | str, event: Event) -> None:
-        """Keep what happened, with its time."""
-        ...
-
-    def patience(self, channel: Channel | None) -> float:
-        """Seconds that an ended role listens for what nobody took, before the peer's FIN is given up."""
-        ...
-
-    def now(self) -> float: ...
-    def random_bytes(self, size: int) -> bytes: ...
-
-
-class Seat(Protocol):
-    """Where a role's present connection is found."""
-
-    channel: Channel | None
-
-
-class StepFailed(Exception):  # noqa: N818 (it says what happened)
-    """A step does not hold, and why."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-class Frame:
-    """The names of one copy or connection of a role; satisfies `values.Scope`."""
-
-    __slots__ = (
-        "index",
-        "place",
-        "published",
-        "received",
-        "refused",
-        "role",
-        "rounds",
-        "seat",
-        "stage",
-        "variables",
-        "who",
-    )
-
-    def __init__(self, role: RoleProgram, name: str, index: int, stage: Stage, seat: Seat) -> None:
-        self.role = role
-        self.who = name
-        self.index = index
-        self.stage = stage
-        self.seat = seat
-        self.variables: dict[str, Value] = {}
-        self.published: set[str] = set()
-        self.received: bytes = b""
-        self.rounds: list[int] = []
-        self.place: Place | None = None
-        self.refused = False  # a step has expected it
-
-    def name(self, name: str) -> Value:
-        if name in self.variables:
-            return self.variables[name]
-        if name == "received":
-            return self.received
-        if name == "index":
-            return self.index
-        if name == "round" and self.rounds:
-            return self.rounds[-1]
-        value = self.stage.constant(name)
-        if value is None:
-            raise ExpressionError(f"{name!r} has no value yet: no step before this one has set it")
-        return value
-
-    def attribute(self, base: str, index: int | None, attribute: str) -> Value:
-        if base not in ("peer", "local"):
-            return self.stage.attribute(base, index, attribute)
-        address = getattr(self.seat.channel, base, None)
-        if address is None:
-            raise ExpressionError(f"there is no {base} yet: nothing is connected, and no datagram has come")
-        return _part(address, attribute)
-
-    def now(self) -> float:
-        return self.stage.now()
-
-    def random_bytes(self, size: int) -> bytes:
-        return self.stage.random_bytes(size)
-
-    def bind(self, name: str, value: Value) -> None:
-        self.variables[name] = value
-        if name not in self.published:
-            self.published.add(name)
-            self.stage.publish(self.role.name, self.index, name, value)
-
-    def fail(self, kind: FailureKind, message: str, place: Place | None = None, **more: object) -> NoReturn:
-        raise StepFailed(Failure(kind, self.who, place or self.place, message, **more))  # type: ignore[arg-type]
 
 
 # --- a role's life -----------------------------------------------------------------------------
@@ -159,7 +73,7 @@ def life(
 ) -> Role:
     """Start, connect (clients: `connect` makes the command), play, end."""
     role = frame.role
-    if role.start_after and (connect is not None or role.datagram):
+    if role.start_after and connect is not None:
         yield Await(role.start_after)
     if connect is not None:
         command = yield from _made(connect, frame)
@@ -167,17 +81,29 @@ def life(
         frame.stage.record(frame.who, None, command, event)
         if isinstance(event, Failed):
             frame.fail("step", event.reason, environment=event.environment)
+    if role.tls is not None:
+        yield from _secure(role.tls, role.timeout, False, frame)
     yield from play(block, frame)
-    frame.place = None
-    yield Done()
+    yield from farewell(frame)
     event = yield Finish(frame.stage.patience(frame.seat.channel))
     frame.stage.record(frame.who, None, "end", event)
     if isinstance(event, Ended) and event.kind == "refused" and not frame.refused:
-        frame.fail("refused", _nobody_listens(frame))
+        frame.fail("refused", nobody_listens(frame))
+    if isinstance(event, Ended) and event.kind == "tls" and not frame.refused:
+        frame.fail("tls", frame.tls_failure)
     unread = event.unread if isinstance(event, Ended | TimedOut) else b""
     left = bool(unread) or (role.datagram and isinstance(event, Ended))  # a datagram may be empty
     if left and not role.allow_unread:
         fail_unread(frame, unread)
+
+
+def farewell(frame: Frame) -> Role:
+    """The steps of `finally`, and the end of all steps."""
+    frame.parting = True
+    frame.given = {}
+    yield from play(frame.role.last, frame)
+    frame.place = None
+    yield Done()
 
 
 def play(block: Block, frame: Frame) -> Role:
@@ -196,32 +122,53 @@ def play(block: Block, frame: Frame) -> Role:
                 if event.__class__ is Match and step.wanted == "bytes":
                     frame.received = event.data
                     if event.variables or step.keep is not None:
-                        _bind(step, event, frame)
+                        _bind(event, frame, step.keep)
                 else:
-                    _settle(step, command, event, frame)
+                    settle(command, event, frame, step.reset_too)
             case Do():
                 for action in step.commands:
                     event = yield action
                     record(frame.who, place, action, event)
                     if event is not None:
-                        _refuse(event, frame)
+                        refuse(event, frame)
             case Make():
                 for action in (yield from _made(step.make, frame)):
                     event = yield action
                     record(frame.who, place, action, event)
                     if event is not None:
-                        _refuse(event, frame)
+                        refuse(event, frame)
+            case Secure():
+                yield from _secure(step.settings, step.seconds, step.upgrade, frame)
             case Assign():
                 for name, operand in step.variables:
                     frame.bind(name, (yield from _made(operand.evaluate, frame)))
             case Check():
                 mismatch = yield from _made(step.test, frame)
                 if mismatch is not None:
-                    _check_failed(step, mismatch, frame)
+                    check_failed(step, mismatch, frame)
             case Repeat():
                 yield from _repeat(step, frame)
+            case Include():
+                yield from _include(step, frame)
+            case React():
+                yield from _react(step, frame)
+            case AnyOrder():
+                yield from _any_order(step, frame)
             case _:
                 assert_never(step)
+
+
+def _secure(settings: TlsSettings, seconds: float, upgrade: bool, frame: Frame) -> Role:
+    """Shake hands, where that is wanted. A handshake that failed is told to the next step, as a refusal is."""
+    tls = yield from _made(partial(settled, settings), frame)
+    if tls is None:
+        return
+    event = yield StartTls(tls, seconds, upgrade)
+    if isinstance(event, Failed):
+        refuse(event, frame)
+    facts = frame.tls
+    if facts is not None:
+        frame.stage.record(frame.who, frame.place, handshake(facts), None)
 
 
 def _repeat(step: Repeat, frame: Frame) -> Role:
@@ -236,6 +183,22 @@ def _repeat(step: Repeat, frame: Frame) -> Role:
     frame.rounds.pop()
 
 
+def _include(step: Include, frame: Frame) -> Role:
+    outer, inner = frame.given, dict(frame.given)
+    for name, operand in step.given:
+        inner[name] = yield from _made(operand.evaluate, frame)
+    frame.given = inner
+    yield from play(step.body, frame)
+    frame.given = outer
+
+
+def _bind(event: Match, frame: Frame, keep: str | None = None) -> None:
+    for name, value in event.variables.items():
+        frame.bind(name, value)
+    if keep is not None:
+        frame.bind(keep, event.data)
+
+
 def _made(make: Callable[[Frame], T], frame: Frame) -> Generator[Command, Event, T]:
     """What `make` gives, once all that it asks of other roles is there."""
     while True:
@@ -248,130 +211,78 @@ def _made(make: Callable[[Frame], T], frame: Frame) -> Generator[Command, Event,
         yield waited
 
 
-# --- verdicts ----------------------------------------------------------------------------------
+# --- messages that several may take ------------------------------------------------------------
 
 
-def _part(address: Address, attribute: str) -> Value:
-    return address.port if attribute == "port" else address.host.encode()
-
-
-def _bind(step: Wait, event: Match, frame: Frame) -> None:
-    for name, value in event.variables.items():
-        frame.bind(name, value)
-    if step.keep is not None:
-        frame.bind(step.keep, event.data)
-
-
-def _settle(step: Wait, command: Receive, event: Event, frame: Frame) -> None:
-    """Hold any event but the usual one against what the step wants."""
-    if isinstance(event, Failed):
-        _refuse(event, frame)
-    if isinstance(event, TimedOut) and step.wanted == "silence":
-        return
-    if isinstance(event, Ended) and not event.unread:
-        if event.kind == step.wanted:
-            frame.refused = event.kind == "refused"
+def _react(step: React, frame: Frame) -> Role:
+    """Round and round, until a case leaves or the conversation has ended in order."""
+    command, record = step.command, frame.stage.record
+    while True:
+        frame.place = step.place
+        event = yield command
+        if isinstance(event, Ended) and event.kind in ("fin", "closed-here") and not event.unread:
+            record(frame.who, step.place, "leaves react: nothing more will come", None)
             return
-        if step.wanted == "fin" and step.reset_too and event.kind == "reset":
+        record(frame.who, step.place, command, event)
+        if not isinstance(event, Match):
+            settle(command, event, frame)
+            continue
+        case = yield from _taker(step.cases, event.data, frame, "no case takes this message")
+        yield from play(case.body, frame)
+        if case.leave:
             return
-    if isinstance(event, Mismatch):
-        _mismatch(step, event, frame)
-    if isinstance(event, Ended):
-        _ended(step, command, event, frame)
-    assert isinstance(event, TimedOut)
-    _timed_out(step, command, event, frame)
 
 
-INSTEAD: dict[str, str] = {
-    "fin": "the peer was to close",
-    "reset": "the peer was to reset the connection",
-    "refused": "the connection was to be refused",
-    "silence": "nothing was to come",
-}
+def _any_order(step: AnyOrder, frame: Frame) -> Role:
+    """Each message closes the first open case that takes it."""
+    stage, still_open = frame.stage, list(step.cases)
+    until = stage.now() + step.seconds
+    while still_open:
+        command = step.receive(still_open, max(0.0, until - stage.now()))
+        event = yield command
+        stage.record(frame.who, step.place, command, event)
+        if isinstance(event, TimedOut):
+            some_missing(step, still_open, event, frame)
+        if not isinstance(event, Match):
+            settle(command, event, frame)
+            continue
+        still_open.remove((yield from _taker(still_open, event.data, frame, "nothing still open takes this message")))
 
 
-def _mismatch(step: Wait, event: Mismatch, frame: Frame) -> NoReturn:
-    reason = event.reason
-    if step.wanted != "bytes":
-        reason = f"{INSTEAD[step.wanted]}, but {_bytes(event.received)} came"
-    frame.fail("mismatch", reason, expected=event.expected, received=event.received, offset=event.offset)
+def _taker(cases: Sequence[Case], message: bytes, frame: Frame, no_one: str) -> Generator[Command, Event, Case]:
+    """The first case that takes the message, its names bound. Raises: StepFailed, which begins with `no_one`."""
+    refusals: list[tuple[Case, Mismatch | None]] = []
+    for case in cases:
+        matcher = yield from _made(case.matcher, frame)
+        verdict = matcher.judge(message)
+        if isinstance(verdict, Match) and (yield from _holds(case, _Trial(frame, message, verdict), frame)):
+            frame.received = message
+            _bind(verdict, frame)
+            return case
+        refusals.append((case, verdict if isinstance(verdict, Mismatch) else None))
+    nobody_takes(no_one, message, refusals, frame)
 
 
-def _ended(step: Wait, command: Receive, event: Ended, frame: Frame) -> NoReturn:
-    how = {
-        "fin": "the peer closed",
-        "reset": "the peer reset the connection",
-        "refused": _nobody_listens(frame),
-        "closed-here": "the connection is closed: this role closed it before",
-    }[event.kind]
-    kinds: dict[str, FailureKind] = {"fin": "closed", "reset": "reset", "refused": "refused"}
-    kind = kinds.get(event.kind, "step")
-    if step.wanted == "bytes":
-        how += _how_far(command, event.unread)
-    elif event.kind == step.wanted:
-        how += f" behind {_bytes(event.unread)} that no step took"
-    elif event.kind != "closed-here":
-        how = f"{INSTEAD[step.wanted]}, but {how}"
-    frame.fail(kind, how, received=event.unread)
+def _holds(case: Case, trial: _Trial, frame: Frame) -> Generator[Command, Event, bool]:
+    when = case.when
+    return when is None or bool((yield from _made(lambda _: when(trial), frame)))
 
 
-def _nobody_listens(frame: Frame) -> str:
-    channel = frame.seat.channel
-    peer = f" at {channel.peer}" if channel is not None and channel.peer else ""
-    return f"nobody listens{peer} (connection refused)"
+class _Trial:
+    """A role's names while a case is tried: the message and its groups are there, and bound only if it takes it."""
+
+    def __init__(self, frame: Frame, message: bytes, match: Match) -> None:
+        self._own: dict[str, Value] = {**match.variables, "received": message}
+        self._frame = frame
+        self.attribute = frame.attribute
+        self.now = frame.now
+        self.random_bytes = frame.random_bytes
+
+    def name(self, name: str) -> Value:
+        return self._own[name] if name in self._own else self._frame.name(name)
 
 
-def fail_unread(frame: Frame, unread: bytes) -> NoReturn:
-    """The role's connection is over, and bytes are left."""
-    what = "a datagram" if frame.role.datagram else "bytes"
-    frame.fail("unread", f"{what} came that no step took", received=unread)
-
-
-def _timed_out(step: Wait, command: Receive, event: TimedOut, frame: Frame) -> NoReturn:
-    within = f"within {event.seconds:g} s"
-    if step.wanted != "bytes":
-        frame.fail("timeout", f"{INSTEAD[step.wanted]}, but {within} it did not", received=event.unread)
-    if not event.unread:
-        frame.fail("timeout", f"nothing came {within}; waited for {command.matcher.summary}")
-    progress = _how_far(command, event.unread).strip()
-    frame.fail("timeout", f"{progress} {within}; waited for {command.matcher.summary}", received=event.unread)
-
-
-def _how_far(command: Receive, unread: bytes) -> str:
-    """' after 5 of 8 bytes', ' in the middle of a line: ...', ' before it sent 8 bytes'."""
-    matcher = command.matcher
-    progress = getattr(matcher, "progress", None)
-    if unread and progress is not None:
-        return f" {progress(unread)}"
-    size = getattr(matcher, "size", None)
-    if unread and size:
-        return f" after {len(unread)} of {_bytes(size)}"
-    if unread:
-        return f" after {_bytes(unread)}, in the middle of {matcher.summary}"
-    return f" before {matcher.summary} came"
-
-
-def _bytes(data: bytes | int) -> str:
-    return size_text(data if isinstance(data, int) else len(data))
-
-
-def _refuse(event: Event, frame: Frame) -> NoReturn:
-    if isinstance(event, Failed):
-        frame.fail("step", event.reason, environment=event.environment)
-    if isinstance(event, Ended):
-        frame.fail("step", "the connection is closed")
-    frame.fail("step", "the step cannot be carried out")
-
-
-def _check_failed(step: Check, mismatch: Mismatch, frame: Frame) -> NoReturn:
-    frame.fail(
-        "check",
-        mismatch.reason,
-        expected=mismatch.expected,
-        received=mismatch.received,
-        offset=mismatch.offset,
-        values=tuple(step.values(frame)),
-    )
+# --- servers that start late -------------------------------------------------------------------
 
 
 def after(facts: Iterable[Fact], then: Callable[[], None]) -> Role:

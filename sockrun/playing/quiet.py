@@ -7,10 +7,10 @@ Both networks use this.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sockrun.commands import Await, Barrier, Command, Connect, Fact, Receive, Reset, Send, SendPieces, Sleep
+from sockrun.commands import Await, Barrier, Command, Connect, Fact, Receive, Reset, Send, SendPieces, Sleep, StartTls
 from sockrun.network.loop import Task
 from sockrun.results import Failure, Waiting
 
@@ -23,11 +23,11 @@ ENDED = "has ended"
 
 def deadlock(scene: Scene) -> Failure | None:
     """The failure, when nobody can go on; None when somebody may."""
-    if not scene.closed_world:
+    if scene.outsiders:
         return None
     if any(task.channel is not None and task.channel.unaccepted for task in scene.frames):
         return None
-    if any(_may_go_on(task) for task in scene.frames if not task.done):
+    if any(may_go_on(task) for task in scene.frames if not task.done):
         return None
     stuck = [who for who in waiting(scene) if who.doing != ENDED]
     if not stuck:
@@ -37,13 +37,14 @@ def deadlock(scene: Scene) -> Failure | None:
     return Failure("deadlock", first.role, first.place, f"nobody can go on: {message}")
 
 
-def _may_go_on(task: Task) -> bool:
+def may_go_on(task: Task) -> bool:
+    """Whether something is under way that lets the task take its next step."""
     match task.command:
         case Await() | Barrier():
             return False
-        case Receive(expects="silence"):
+        case Receive(expects="silence") | Receive(optional=True):
             return True
-        case Receive() | Send() | SendPieces():
+        case Receive() | Send() | SendPieces() | StartTls():
             return task.channel is not None and task.channel.in_flight()
         case _:
             return True  # a timer, an attempt to connect, or not begun
@@ -56,7 +57,16 @@ def waiting(scene: Scene) -> Iterator[Waiting]:
             place = scene.frames[task].place
             yield Waiting(task.name, ENDED if task.done else _doing(scene, cast, task.command), place)
         if cast.wanted is not None and cast.program.side == "server" and cast.begun < cast.wanted:
-            yield Waiting(cast.program.name, _no_connection(cast), None)
+            yield Waiting(cast.program.name, _no_connection(scene, cast), None)
+    if scene.company is not None:
+        yield from scene.company.waiting()
+
+
+def standing_still(stuck: Sequence[Waiting], outside: bool) -> str:
+    """What those who have not ended do, in a sentence; with somebody outside nobody knows whether it will end."""
+    if outside and stuck and all(who.doing.startswith("waits ") for who in stuck):
+        return "quiet, " + "; ".join(f"waiting {who.doing.removeprefix('waits ')} ({who.role})" for who in stuck)
+    return "; ".join(f"{who.role} {who.doing}" for who in stuck)
 
 
 def unread(scene: Scene) -> Iterator[tuple[str, bytes]]:
@@ -80,7 +90,10 @@ def _doing(scene: Scene, cast: Cast, command: Command | None) -> str:
                 "fin": f"waits for {peer} to close",
                 "reset": f"waits for {peer} to reset the connection",
                 "refused": f"waits to be refused by {peer}",
+                "tls": f"waits for TLS with {peer} to fail",
             }[command.expects]
+        case StartTls():
+            return f"waits for {peer} in the TLS handshake"
         case Send() | SendPieces():
             return f"waits for room to send to {peer}, who does not read"
         case Await():
@@ -104,6 +117,7 @@ def _fact(fact: Fact) -> str:
         "signal": f"the signal {fact.name!r}",
         "ended": f"{fact.name} to end",
         "ready": f"{fact.name} to be ready",
+        "started": f"{fact.name} to start",
         "variable": f"the variable {fact.name}",
         "turn": "its turn in the scenario's steps",
     }.get(fact.kind, fact.name)
@@ -117,7 +131,6 @@ def _peer(scene: Scene, cast: Cast) -> str:
     return " or ".join(clients[:3]) or "its peer"
 
 
-def _no_connection(cast: Cast) -> str:
-    if cast.begun == 0:
-        return "waits for a connection that nobody makes"
-    return f"waits for a connection that nobody makes ({cast.begun} of {cast.wanted} came)"
+def _no_connection(scene: Scene, cast: Cast) -> str:
+    doing = "waits for a connection" + ("" if scene.outsiders else " that nobody makes")
+    return f"{doing} ({cast.begun} of {cast.wanted} came)" if cast.begun else doing

@@ -1,28 +1,42 @@
 """Many scenarios in one loop: which may start, and their results as they come.
 
-Those that name the same fixed port play one after the other; of the others `parallel` at the same time.
+Those that name the same fixed port play one after the other; of the others `parallel` at the same time, as far
+as the limit on open files allows. One that needs more than there are is refused before it begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from sockrun.network import open_files
 from sockrun.network.kernel import Kernel
-from sockrun.playing.scene import Scene, Watcher
+from sockrun.playing import needs
+from sockrun.playing.opening import Announce
+from sockrun.playing.recorder import Watcher
+from sockrun.playing.scene import Scene
 from sockrun.program import Program
-from sockrun.results import Result
+from sockrun.results import Result, Status
 
-PARALLEL = 64  # scenarios at the same time: enough to hide pauses, few enough for any limit on open files
+PARALLEL = 256  # scenarios at the same time: enough to hide pauses, few enough for the usual limit on open files
 
 
 class Runner:
     """Plays programs over `network`; `stop` ends all that run, as Ctrl-C does."""
 
-    def __init__(self, network: Kernel, *, parallel: int = PARALLEL, watcher: Watcher | None = None) -> None:
+    def __init__(
+        self,
+        network: Kernel,
+        *,
+        parallel: int = PARALLEL,
+        watcher: Watcher | None = None,
+        announce: Announce | None = None,
+    ) -> None:
         self._network = network
+        self._announce = announce
         self._parallel = parallel
         self._watcher = watcher
         self._running: dict[Scene, frozenset[tuple[str, int]]] = {}
+        self._room = open_files.left()  # sockets that may still be opened
         self._held: list[Program] = []  # read, and waiting for a place or a fixed port
         self._results: list[Result] = []
         self._stopped = False
@@ -30,43 +44,63 @@ class Runner:
     def run(self, programs: Iterable[Program]) -> Iterator[Result]:
         """Each scenario's result when it has ended; the order is that of their ends."""
         source = iter(programs)
-        while (not self._stopped and self._fill(source)) or self._running or self._results:
-            if self._running and not self._results:
+        while self._start_another(source) or self._running or self._results:
+            if self._running:
                 self._network.loop.turn()
             results, self._results = self._results, []
             yield from results
 
     def stop(self) -> None:
-        """End every scenario that runs, and start no other."""
+        """End every scenario that runs soon (the second time at once), and start no other."""
         self._stopped = True
         for scene in list(self._running):
             scene.interrupt()
 
-    def _fill(self, source: Iterator[Program]) -> bool:
-        """Start what may start, reading no further ahead than a full house; False: nothing is left to start."""
-        self._start_what_can()
-        while len(self._running) < self._parallel and len(self._held) < self._parallel:
+    def close(self) -> None:
+        """End all that runs at once; `run` may not have come to its end."""
+        self._stopped = True
+        for scene in list(self._running):
+            scene.abandon()
+
+    def _start_another(self, source: Iterator[Program]) -> bool:
+        """Read one more scenario, while the others play on, and start it if it may; False: none is left."""
+        if self._stopped:
+            return False
+        if max(len(self._running), len(self._held)) < self._parallel:
             program = next(source, None)
-            if program is None:
-                break
-            self._held.append(program)
-            self._start_what_can()
+            if program is not None:
+                self._held.append(program)
+                self._network.loop.hurry()
+        self._start_what_can()
         return bool(self._held)
 
     def _start_what_can(self) -> None:
         for program in list(self._held):
             if len(self._running) >= self._parallel:
                 return
+            needed = needs.sockets(program)
+            if needed > self._room and self._running:
+                continue  # until others have ended
             if not any(program.fixed_ports & taken for taken in self._running.values()):
                 self._held.remove(program)
-                self._start(program)
+                self._start(program, needed)
 
-    def _start(self, program: Program) -> None:
+    def _start(self, program: Program, needed: int) -> None:
+        if needed > self._room:
+            self._results.append(_refused(program, needs.too_many(needed, self._room, open_files.most())))
+            return
+
         def ended(result: Result) -> None:
             self._running.pop(scene, None)
+            self._room += needed
             self._results.append(result)
             self._network.loop.hurry()
 
-        scene = Scene(program, self._network, ended, self._watcher)
+        scene = Scene(program, self._network, ended, self._watcher, self._announce)
         self._running[scene] = program.fixed_ports
+        self._room -= needed
         scene.start()
+
+
+def _refused(program: Program, reason: str) -> Result:
+    return Result(program.id, program.name, program.source.path, program.tags, Status.REFUSED, 0.0, reason)

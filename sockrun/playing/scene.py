@@ -2,57 +2,71 @@
 
 Order (LANGUAGE, 'Order'): ports are reserved, servers bind and listen, files are written, clients start.
 End: it passes when every role's steps are done, every connection has been read to its end, and nothing is
-left that no step took; the first failure ends it. Whatever happens, `_close` gives everything back.
+left that no step took; the first failure ends it, once `finally` is done. Whatever happens, `_close` gives
+everything back.
 """
 
 from __future__ import annotations
 
-import traceback
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import inf
+from typing import TYPE_CHECKING
 
 from sockrun.commands import (
+    Address,
     Await,
     Barrier,
     Close,
     Command,
     Connect,
     Done,
-    Event,
+    Ended,
     Fact,
-    Match,
-    Send,
+    Kill,
+    StartTls,
     Tell,
 )
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import PENDING, Channel, Endpoint, Listener, Network, Reply
 from sockrun.network.loop import Task
-from sockrun.playing import quiet
+from sockrun.playing import outcome, quiet
+from sockrun.playing.admission import check_hosts
 from sockrun.playing.cast import Cast, local_address, own_address, reachable, same_place
-from sockrun.playing.interpreter import Frame, StepFailed, after, fail_unread, life
+from sockrun.playing.frame import Common, Frame, StepFailed
+from sockrun.playing.interpreter import life
+from sockrun.playing.opening import Announce, bind_servers
+from sockrun.playing.outcome import Verdict
+from sockrun.playing.parting import PARTING, part
+from sockrun.playing.recorder import Recorder, Watcher
+from sockrun.playing.securing import Securing
 from sockrun.playing.sharing import Sharing
+from sockrun.playing.verdicts import barrier_lost, fail_unread, one_too_many
 from sockrun.playing.workspace import Workspace
-from sockrun.program import Place, Program
-from sockrun.results import Failure, Result, Status, Trace
-from sockrun.values import ExpressionError, NotYet
+from sockrun.program import Program, barriers_in
+from sockrun.results import Failure, Result, Status
+from sockrun.values import ExpressionError
+
+if TYPE_CHECKING:
+    from sockrun.playing.company import Company
 
 OUTSIDE_PATIENCE = 0.1  # seconds that an ended role listens for what an outside peer still sends
-REMEMBERED = 10_000  # entries of the trace; the older ones go, so that a long scenario's memory stays flat
-KEPT = 4096  # bytes of a message that the trace keeps, at its start and at its end
-Watcher = Callable[[str, Trace], None]
-TraceEntry = tuple[float, str, Place | None, Command | str, Event]  # `Trace` costs three times as much to make
 
 
 class Scene:
     """Plays one program; satisfies `loop.Owner` and `interpreter.Stage`.
 
     `ended` is called once, with the result, when everything has been given back. `watcher` sees every
-    entry of the trace as it is made.
+    entry of the trace as it is made. `announce` is told where a server listens that somebody outside may turn to.
     """
 
     def __init__(
-        self, program: Program, network: Network, ended: Callable[[Result], None], watcher: Watcher | None = None
+        self,
+        program: Program,
+        network: Network,
+        ended: Callable[[Result], None],
+        watcher: Watcher | None = None,
+        announce: Announce | None = None,
     ) -> None:
         self.program = program
         self.network = network
@@ -62,22 +76,27 @@ class Scene:
         self.constant = self.sharing.constant
         self.attribute = self.sharing.attribute
         self.publish = self.sharing.publish
+        self._recorder = Recorder(self.loop, program.id, watcher, program.mask)
+        self.record = self._recorder.record
+        self.company = self._assembled()
         self.casts = {name: Cast(role) for name, role in program.roles.items()}
         self.frames: dict[Task, Frame] = {}
+        self._securing = Securing(self)
         self.polls = 1
-        self.closed_world = True  # until a role turns to somebody who is none
-        self.failure: Failure | None = None
+        self.outsiders = program.outside or self.company is not None  # whether a role has turned to somebody who is none
+        self.closed_world = not self.outsiders  # whether its standing still is worth a look
         self._ended = ended
-        self._watcher = watcher
-        self._trace: deque[TraceEntry] = deque(maxlen=REMEMBERED)
-        self._listeners: list[Listener] = []
+        self._announce = announce
+        self.listeners: list[Listener] = []
         self._sockets: list[Task] = []  # those that play on datagrams
-        self._starters: list[Task] = []  # of servers that begin to listen late
+        self.starters: list[Task] = []  # of servers that begin to listen late
         self._unfinished = 0  # tasks that have not come to their end
         self._holding: list[Task] = []
         self._closing = False  # only `connections: any` are left
-        self._over = False
-        self._started = self.loop.catch_up()
+        self._concluding = False  # only datagram sockets are left, and are read out
+        self._over = False  # the verdict is known
+        self._verdict = outcome.PASSED
+        self._given_back = False
         self._clock = Task(self, "", "")
 
     # --- the beginning ---
@@ -85,53 +104,43 @@ class Scene:
     def start(self) -> None:
         """Set the stage and begin; what the machine refuses ends the scenario at once."""
         try:
+            check_hosts(self.program, self.network)
             for name in self.program.ports:
                 self.sharing.ports[name] = self.network.reserve()
-            self._bind_servers()
-            scope = Frame(next(iter(self.program.roles.values())), "", 0, self, self._clock)
+            bind_servers(self, self._clock, self._announce)
+            scope = Common(self)
+            self._securing.prepare(scope)
             for file in self.program.files:
                 self.workspace.write(file, scope)
         except EnvironmentRefused as error:
-            self._end(Status.REFUSED, str(error))
+            self._conclude(Verdict(Status.REFUSED, str(error)))
         except ExpressionError as error:
-            self._end(Status.FAILED, error.message)
+            self._conclude(Verdict(Status.FAILED, error.message))
         else:
-            self.loop.arm(self._clock, self.program.timeout, self._timed_out)
-            self._start_roles()
+            self._set_up()
 
-    def _bind_servers(self) -> None:
-        """Bind every server; one may name the address of another, so those that wait are tried again."""
-        left = [cast for cast in self.casts.values() if cast.program.side == "server"]
-        while left:
-            waiting = [cast for cast in left if not self._bind(cast)]
-            if len(waiting) == len(left):
-                names = ", ".join(cast.program.name for cast in waiting)
-                raise ExpressionError(f"the address of {names} depends on what is known only later")
-            left = waiting
+    def _assembled(self) -> Company | None:
+        if not self.program.processes:
+            return None
+        from sockrun.playing.company import Company  # few scenarios have any
 
-    def _bind(self, cast: Cast) -> bool:
-        role = cast.program
-        endpoint = Endpoint(role.protocol, role.datagram, role.socket)
-        try:
-            address = own_address(role, Frame(role, role.name, 0, self, self._clock))
-        except NotYet:
-            return False
-        if not role.listen:
-            listener = self.network.hold(endpoint, address)
-        elif role.datagram:
-            channel = self.network.bind(endpoint, address)
-            self.sharing.addresses[role.name] = channel.local or address
-            self._add(cast, channel)
-            return True
-        else:
-            listener = self.network.listen(endpoint, address, _Door(self, cast), not role.start_after)
-        self._listeners.append(listener)
-        self.sharing.addresses[role.name] = listener.address
-        if role.start_after:
-            starter = Task(self, role.name, role.name)
-            self._starters.append(starter)
-            self.loop.start(starter, after(role.start_after, listener.listen))
-        return True
+        return Company(self)
+
+    def _set_up(self) -> None:
+        """Services come first: until they are ready, their own timeouts count."""
+        if self.company is None:
+            self._begin()
+            return
+        self.loop.arm(self._clock, self.program.timeout + self.company.setting_up, self._timed_out)
+        self.company.begin(self._begin)
+
+    def _begin(self) -> None:
+        if self._over:
+            return
+        self.loop.arm(self._clock, self.program.timeout, self._timed_out)
+        self._start_roles()
+        if self.company is not None:
+            self.company.start_awaited()
 
     def _start_roles(self) -> None:
         for cast in self.casts.values():
@@ -140,6 +149,8 @@ class Scene:
             if cast.program.side == "client":
                 for _ in range(cast.program.instances):
                     self._add(cast, None)
+        if self.company is not None or not self.outsiders:
+            self.loop.ready.append(self._look_for_end)  # where nobody has anything to do, nobody tells
 
     def _add(self, cast: Cast, channel: Channel | None) -> None:
         """One more copy or connection of a role."""
@@ -160,15 +171,17 @@ class Scene:
 
     def accepted(self, cast: Cast, channel: Channel) -> None:
         """A connection has come for a server role."""
+        if self._over:
+            channel.abandon()
+            return
         if cast.wanted is None or cast.begun < cast.wanted:
             self.record(cast.name(cast.begun), None, "accept", None)
             self._add(cast, channel)
             return
         channel.abandon()
         if not cast.program.allow_unread:
-            role, wanted = cast.program, cast.wanted
-            what = f"one connection more than the {wanted} asked for, from {channel.peer}"
-            self._fail(Failure("connection", role.name, None, f"{what}; say `connections: {wanted + 1}` or `any`"))
+            message = one_too_many(cast.program, cast.wanted, channel.peer)
+            self._fail(Failure("connection", cast.program.name, None, message))
 
     # --- addresses ---
 
@@ -186,7 +199,9 @@ class Scene:
             task.channel.close(task, Close())
             if task.channel.unread and not role.allow_unread:
                 fail_unread(frame, task.channel.unread)
-        inside = any(same_place(command.to, address) for address in self.sharing.addresses.values())
+        frame.target = command.to
+        inside = any(same_place(command.to, address) for address in self._own_addresses())
+        self.outsiders = self.outsiders or not inside
         self.closed_world = self.closed_world and inside
         try:
             local = local_address(role, frame)
@@ -194,6 +209,13 @@ class Scene:
             frame.fail("step", error.message)
         endpoint = Endpoint(role.protocol, role.datagram, role.socket)
         return self.network.connect(task, endpoint, command, local, inside)
+
+    def _own_addresses(self) -> Iterator[Address]:
+        """Where roles of the scenario hear: servers, and the clients that have a datagram socket."""
+        yield from (address for name, address in self.sharing.addresses.items() if name in self.casts)
+        for channel in (task.channel for task in self._sockets):
+            if channel is not None and channel.local is not None:
+                yield channel.local
 
     # --- commands that concern others (loop.Owner) ---
 
@@ -208,6 +230,10 @@ class Scene:
                 return self._arrive(task, command.name)
             case Connect():
                 return self._open(task, command)
+            case Kill() if self.company is not None:
+                return self.company.kill(command)
+            case StartTls():
+                return self._securing.start(task, self.frames[task], command)
             case Done():
                 return self._done(task)
             case _:
@@ -215,17 +241,22 @@ class Scene:
 
     def _arrive(self, task: Task, name: str) -> Reply:
         for cast in self.casts.values():
-            if name in cast.program.barriers and cast.ended:
-                self.frames[task].fail("deadlock", _barrier_lost(name, cast.program.name))
+            if name in cast.left:
+                self.frames[task].fail("deadlock", barrier_lost(name, cast.program.name))
         return self.sharing.arrive(task, name)
 
     def _done(self, task: Task) -> Reply:
         task.done = True
+        if self._over:
+            self._end_if_parted()
+            return PENDING
         cast = self.casts[task.role]
         cast.ended += 1
-        for name in cast.program.barriers:
+        left = _barriers(self.frames[task])
+        cast.left.update(left)
+        for name in left:
             for other in self.sharing.at_barrier(name):
-                self.frames[other].fail("deadlock", _barrier_lost(name, task.name))
+                self.frames[other].fail("deadlock", barrier_lost(name, task.name))
         if cast.over:
             self.sharing.tell((Fact("ended", task.role),))
         if cast.program.datagram:
@@ -236,12 +267,17 @@ class Scene:
         return PENDING if task in self._holding else None
 
     def _release_holders(self) -> None:
-        if all(cast.over for cast in self.casts.values() if cast.wanted is not None):
+        if self._is_played():
             holding, self._holding = self._holding, []
             for task in holding:
                 self.loop.wake(task)
 
     # --- the end ---
+
+    def somebody_ended(self) -> None:
+        """A process whose end was awaited has come to it."""
+        self._release_holders()
+        self.loop.ready.append(self._look_for_end)
 
     def finished(self, task: Task) -> None:
         if task in self.frames:
@@ -250,9 +286,9 @@ class Scene:
 
     def _look_for_end(self) -> None:
         """Past all steps, what is left are datagram sockets, to be read out, and `connections: any`."""
-        if self._over or not all(cast.over for cast in self.casts.values() if cast.wanted is not None):
+        if self._over or self._concluding or not self._is_played():
             return
-        if any(cast.wanted is None for cast in self.casts.values()) and not self._closing:
+        if any(cast.left_open and not cast.over for cast in self.casts.values()) and not self._closing:
             self._closing = True  # `quiet` goes on, once nothing comes any more
             self.closed_world = True
             self.polls = 0
@@ -261,85 +297,167 @@ class Scene:
         if self._closing and any(not task.done for task in self.frames):
             return
         sockets = [task for task in self._sockets if task.generator is not None]
-        if self._unfinished > len(sockets):
+        if self._unfinished > len(sockets) or self._somebody_came():
             return
+        self._concluding = True
         for task in sockets:
             if task.channel is not None and not self._over:
                 self.loop.resume(task, task.channel.conclude())
         if not self._unfinished:
-            self._end(Status.PASSED)
+            self._conclude(outcome.PASSED)
+
+    def _is_played(self) -> bool:
+        """Whether every role has done its steps, but for those whose end the others decide, and awaited processes."""
+        if self.company is not None and not self.company.over:
+            return False
+        return all(cast.over or cast.left_open for cast in self.casts.values())
+
+    def _somebody_came(self) -> bool:
+        """The last look at the doors: one more connection than asked for may have come unnoticed."""
+        before = self._unfinished
+        for listener in self.listeners:
+            listener.look()
+        return self._over or self._unfinished > before
 
     def quiet(self) -> None:
         """Nothing is ready for this scenario and nothing comes: it ends, or nobody can go on."""
         if self._over:
+            if not self.outsiders and not any(quiet.may_go_on(task) for task in self.frames if not task.done):
+                self._end()
             return
         if self._closing:
+            if self._release_listeners():
+                return
             self._forget_idle()
             self._look_for_end()
-        else:
-            failure = quiet.deadlock(self)
-            if failure is not None:
-                self._fail(failure)
+        failure = None if self._over or self.outsiders else quiet.deadlock(self)
+        if failure is not None:
+            self._fail(failure)
+
+    def _release_listeners(self) -> bool:
+        """Datagram servers that wait for whatever comes next are told that nothing will; whether there is one."""
+        idle = [task for task in self.frames if not task.done and self.casts[task.role].hears(task.command)]
+        for task in idle:
+            if task.channel is not None:
+                task.channel.cancel()
+            self.loop.wake(task, Ended("fin"))
+        return bool(idle)
 
     def _forget_idle(self) -> None:
-        for task in [task for task in self.frames if not task.done]:
+        for task in [task for task in self.frames if not task.done and self.casts[task.role].wanted is None]:
             if task.channel is not None and not task.channel.heard:
-                self.loop.stop(task)
-                task.done = True
-                task.channel.abandon()
-                self._unfinished -= 1
+                self._forget(task, task.channel)
+
+    def _forget(self, task: Task, channel: Channel) -> None:
+        self.loop.stop(task)
+        task.done = True
+        channel.abandon()
+        self._unfinished -= 1
 
     def failed(self, task: Task | None, error: Exception) -> None:
-        """Something raised: a step does not hold, the machine refused, or there is a bug in sockrun."""
-        if isinstance(error, StepFailed):
-            self._fail(error.failure)
-        elif isinstance(error, EnvironmentRefused):
-            self._end(Status.REFUSED, str(error))
+        """Something raised: see `outcome.of_error`. What fails in `finally`, past the verdict, is only shown."""
+        channel = task.channel if task is not None else None
+        if self._over:
+            self._part_badly(task, error)
+        elif task is not None and channel is not None and self._came_to_nothing(task, channel, error):
+            self._forget(task, channel)
+            self._look_for_end()
         else:
-            detail = "".join(traceback.format_exception(error))
-            self._end(Status.BUG, f"{type(error).__name__}: {error}", detail)
+            self._conclude(outcome.of_error(error))
+
+    def _came_to_nothing(self, task: Task, channel: Channel, error: Exception) -> bool:
+        """Whether one of `connections: any` has ended, past all that was awaited, and never brought a byte."""
+        kind = error.failure.kind if isinstance(error, StepFailed) else None
+        ended = kind in ("closed", "reset", "tls") and not channel.heard
+        return ended and self.casts[task.role].wanted is None and self._is_played()
 
     def _timed_out(self, task: Task) -> None:
         waiting = [who for who in quiet.waiting(self) if who.doing != quiet.ENDED]
-        what = "; ".join(f"{who.role} {who.doing}" for who in waiting) or "its connections did not end"
+        what = quiet.standing_still(waiting, self.outsiders) or "its connections did not end"
         place = waiting[0].place if waiting else None
         message = f"the scenario's timeout of {self.program.timeout:g} s has passed: {what}"
         self._fail(Failure("timeout", waiting[0].role if waiting else "", place, message))
 
     def interrupt(self) -> None:
-        """Ctrl-C: end now, and say what was running."""
-        self._end(Status.INTERRUPTED, "interrupted")
+        """Ctrl-C: end soon, and say what was running; the second time end at once."""
+        if self._over:
+            self._end_now()
+        else:
+            self._conclude(outcome.INTERRUPTED)
+
+    def abandon(self) -> None:
+        """End at once, since nobody turns the loop any more."""
+        self.interrupt()
+        self._end_now()
 
     def _fail(self, failure: Failure) -> None:
-        self.failure = failure
-        self._end(Status.REFUSED if failure.environment else Status.FAILED, failure.message)
+        self._conclude(outcome.of_failure(failure))
 
-    def _end(self, status: Status, reason: str = "", detail: str = "") -> None:
+    # --- past the verdict ---
+
+    def _conclude(self, verdict: Verdict) -> None:
+        """The verdict is known, and the first one stands: what is done in any case is done, then all is given back."""
         if self._over:
             return
         self._over = True
-        failed = status is not Status.PASSED
-        waiting = tuple(quiet.waiting(self)) if failed else ()
-        unread = tuple(quiet.unread(self)) if failed else ()
-        seconds = self.loop.now() - self._started
-        status, reason = _expected(self.program.expect_failure, status, reason)
+        if verdict is outcome.PASSED:
+            self._end()
+            return
+        self._verdict = self._with_all_that_was_going_on(verdict)
+        if self.company is not None:
+            self.company.leave()
+        for starter in self.starters:
+            self.loop.stop(starter)
+        part(self)
+        self.loop.arm(self._clock, PARTING, lambda _: self._end())
+        self._end_if_parted()
+
+    def _with_all_that_was_going_on(self, verdict: Verdict) -> Verdict:
+        output = () if self.company is None else tuple(self.company.output())
+        return replace(verdict, waiting=tuple(quiet.waiting(self)), unread=tuple(quiet.unread(self)), output=output)
+
+    def _part_badly(self, task: Task | None, error: Exception) -> None:
+        verdict = outcome.of_error(error)
+        if verdict.status is Status.BUG:
+            self._verdict = verdict
+        if task is not None:
+            task.done = True
+            self.record(task.name, self.frames[task].place, f"fails in 'finally': {verdict.reason}", None)
+        self._end_if_parted()
+
+    def _end_if_parted(self) -> None:
+        if all(task.done for task in self.frames):
+            self._end()
+
+    def _end(self) -> None:
+        """Give everything back, and tell the result, once all processes have ended."""
+        if self.company is None:
+            self._end_now()
+        elif not self._given_back:
+            self.company.end(self._end_with_services, _is_doubtful(self._verdict))
+
+    def _end_with_services(self) -> None:
+        """What is expected of services is judged when they have ended; the death of one is a cause of its own."""
+        assert self.company is not None
+        if self._verdict is outcome.PASSED:
+            failure = self.company.judge()
+            if failure is not None:
+                self._verdict = self._with_all_that_was_going_on(outcome.of_failure(failure))
+        elif self.company.death is not None and _is_doubtful(self._verdict):
+            death = self.company.death
+            self._verdict = replace(self._verdict, reason=death.message, failure=death)
+        self._end_now()
+
+    def _end_now(self) -> None:
+        if self._given_back:
+            return
+        self._given_back = True
+        if self.company is not None:
+            self.company.abandon()
+        seconds = self._recorder.seconds
         self._close()
-        self._ended(
-            Result(
-                id=self.program.id,
-                name=self.program.name,
-                path=self.program.source.path,
-                tags=self.program.tags,
-                status=status,
-                seconds=seconds,
-                reason=reason,
-                failure=self.failure,
-                waiting=waiting,
-                unread=unread,
-                trace=[Trace(*entry) for entry in self._trace] if failed else (),
-                detail=detail,
-            )
-        )
+        trace = () if self._verdict is outcome.PASSED else self._recorder.trace()
+        self._ended(outcome.result(self.program, self._verdict, seconds, trace))
 
     def _close(self) -> None:
         for task in self.frames:
@@ -348,9 +466,9 @@ class Scene:
                 task.channel.abandon()
         self.loop.stop(self._clock)
         self.loop.forget(self)
-        for task in self._starters:
+        for task in self.starters:
             self.loop.stop(task)
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.close()
         for port in self.sharing.ports.values():
             self.network.release(port)
@@ -359,19 +477,8 @@ class Scene:
     # --- what roles see (interpreter.Stage) ---
 
     def patience(self, channel: Channel | None) -> float:
-        inside = self.closed_world or channel is None or channel.paired
+        inside = not self.outsiders or channel is None or channel.paired
         return inf if inside else OUTSIDE_PATIENCE
-
-    def record(self, name: str, place: Place | None, command: Command | str, event: Event) -> None:
-        if event.__class__ is Match:
-            if len(event.data) > 2 * KEPT:
-                event = Match(_clipped(event.data))
-        elif command.__class__ is Send and len(command.data) > 2 * KEPT:
-            command = Send(_clipped(command.data), command.to)
-        entry = (self.loop.moment - self._started, name, place, command, event)
-        self._trace.append(entry)
-        if self._watcher is not None:
-            self._watcher(self.program.id, Trace(*entry))
 
     def now(self) -> float:
         return self.loop.now()
@@ -380,34 +487,12 @@ class Scene:
         return self.network.random_bytes(size)
 
 
-class _Door:
-    """A server role's `interface.Acceptor`."""
-
-    def __init__(self, scene: Scene, cast: Cast) -> None:
-        self._scene = scene
-        self._cast = cast
-
-    def accepted(self, channel: Channel) -> None:
-        self._scene.accepted(self._cast, channel)
-
-    def failed(self, error: Exception) -> None:
-        self._scene.failed(None, error)
+def _is_doubtful(verdict: Verdict) -> bool:
+    """Whether a role has seen what the death of a program looks like from outside."""
+    return verdict.failure is not None and verdict.failure.kind in ("closed", "reset", "refused")
 
 
-def _clipped(data: bytes) -> bytes:
-    return data[:KEPT] + data[-KEPT:]
-
-
-def _barrier_lost(name: str, role: str) -> str:
-    return f"the barrier {name!r} will never open: {role} has ended before it"
-
-
-def _expected(wanted: bool | str, status: Status, reason: str) -> tuple[Status, str]:
-    """Turn the verdict round where the scenario is expected to fail."""
-    if wanted is False or status not in (Status.PASSED, Status.FAILED):
-        return status, reason
-    if status is Status.PASSED:
-        return Status.FAILED, "it was expected to fail, and passed"
-    if wanted is True or wanted in reason:
-        return Status.PASSED, reason
-    return Status.FAILED, f"it was expected to fail with {wanted!r}, and failed with: {reason}"
+def _barriers(frame: Frame) -> frozenset[str]:
+    """The barriers that this copy or connection comes to."""
+    sequences = frame.role.sequences
+    return barriers_in(sequences[frame.index]) if len(sequences) > 1 else frame.role.barriers

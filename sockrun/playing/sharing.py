@@ -30,8 +30,9 @@ class Sharing:
         self._variables: dict[tuple[str, int | None, str], Value] = {}
         self._at_barrier: dict[str, list[Task]] = defaultdict(list)
         self.ports: dict[str, int] = {}
-        self.addresses: dict[str, Address] = {}  # what the servers really bound
+        self.addresses: dict[str, Address] = dict(program.elsewhere)  # and what the servers really bound
         self.connections: dict[str, int] = defaultdict(int)  # accepted so far, by role
+        self.of_process: Callable[[str, str], Value] | None = None
 
     # --- facts ---
 
@@ -95,26 +96,28 @@ class Sharing:
             return self.ports[attribute]
         if base == "env":
             return _environment(attribute)
-        if base not in self._program.roles:
+        if base in self._program.processes and self.of_process is not None:
+            return self.of_process(base, attribute)
+        if base not in self._program.roles and base not in self.addresses:
             raise ExpressionError(f"{base}.{attribute} has no value")
         return self._of_role(base, index, attribute)
 
     def _of_role(self, role: str, index: int | None, attribute: str) -> Value:
+        if attribute == "connections":
+            return self.connections[role]
+        if attribute in ("host", "port") and role in self.addresses:
+            address = self.addresses[role]
+            return address.port if attribute == "port" else address.host.encode()
+        if attribute in ("host", "port") and self._program.roles[role].side == "server":
+            raise NotYet("bound", role)
         value = self._variables.get((role, index, attribute))
         if value is not None:
             return value
-        if attribute == "connections":
-            return self.connections[role]
-        if attribute in ("host", "port") and self._program.roles[role].side == "server":
-            if role not in self.addresses:
-                raise NotYet("bound", role)
-            address = self.addresses[role]
-            return address.port if attribute == "port" else address.host.encode()
         raise NotYet("variable", f"{role}.{attribute}" if index is None else f"{role}[{index}].{attribute}")
 
 
 def _copies(role: RoleProgram, barrier: str) -> int:
-    if role.side != "server" or role.datagram:
+    if role.side != "server" or (role.datagram and not role.per_sender):
         return role.instances
     if len(role.sequences) > 1:
         return sum(barrier in barriers_in(block) for block in role.sequences)

@@ -12,9 +12,15 @@ from pathlib import Path
 
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.program import FileProgram
-from sockrun.values import Scope
+from sockrun.values import ExpressionError, Scope
 
 BASE = "/tmp"
+
+
+def inside(path: str, *folders: str) -> bool:
+    """Whether the path lies in one of the folders, whatever links and `..` are on its way."""
+    real = os.path.realpath(path)
+    return any(os.path.commonpath([real, os.path.realpath(folder)]) == os.path.realpath(folder) for folder in folders)
 
 
 class Workspace:
@@ -37,6 +43,8 @@ class Workspace:
         """Write a file of the scenario, its sub-folders too. Raises: EnvironmentRefused, ExpressionError."""
         name = file.name.evaluate(scope)
         path = Path(self.folder(), os.fsdecode(name) if isinstance(name, bytes) else str(name))
+        if not inside(str(path), self.folder()):
+            raise ExpressionError(f"the file {str(path)!r} would lie outside of ${{dir}}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as target:

@@ -35,7 +35,8 @@ from sockrun.source import Node, Scalar, Source, Span
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64
-MAX_NODES = 100_000
+MAX_NODES = 50_000
+MAX_CHARACTERS = 4 * 1024 * 1024  # of all scalars, with aliases written out
 
 _Loader: TypeAlias = "type[yaml.SafeLoader] | type[yaml.CSafeLoader]"
 
@@ -156,10 +157,11 @@ def _explained(source: Source, at: yaml.Mark | None, began: yaml.Mark | None, pr
 
 
 class _Anchored(NamedTuple):
-    """What an alias stands for: a node, how many nodes it is when written out, how many levels deep."""
+    """What an alias stands for: a node, how many nodes and characters it is when written out, how many levels deep."""
 
     node: Node
     nodes: int
+    characters: int
     levels: int
 
 
@@ -171,6 +173,7 @@ class _Builder:
         self._next = next_event
         self._problems = problems
         self._nodes = 0  # so far, with aliases written out
+        self._characters = 0
         self._deepest = 0  # of the collection being read
         self._end: Any = None  # the mark behind the last text that was read
         self._anchors: dict[str, _Anchored | None] = {}  # None: its value is still being read
@@ -194,13 +197,13 @@ class _Builder:
         kind = type(event)
         if kind is AliasEvent:
             return self._alias(event, depth)
-        self._count(event, 1)
+        self._count(event, 1, len(event.value) if kind is ScalarEvent else 0)
         if kind is not ScalarEvent:
             return self._collection(event, depth + 1)
         self._end = event.end_mark
         node = Node(self._scalar(event), self._span(event), style=event.style or "")
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Anchored(node, 1, 0)
+            self._anchors[event.anchor] = _Anchored(node, 1, len(event.value), 0)
         return node
 
     def _scalar(self, event: Any) -> Scalar:
@@ -213,7 +216,7 @@ class _Builder:
     def _collection(self, start: Any, depth: int) -> Node:
         if depth > MAX_DEPTH:
             self._give_up("too-deep", f"more than {MAX_DEPTH} levels of nesting", self._span(start))
-        nodes_before, deepest_before = self._nodes, self._deepest
+        nodes_before, characters_before, deepest_before = self._nodes, self._characters, self._deepest
         self._deepest = depth
         if start.anchor is not None:
             self._anchors[start.anchor] = None
@@ -221,7 +224,8 @@ class _Builder:
         node = read(start, depth)
         if start.anchor is not None:
             nodes, levels = self._nodes - nodes_before + 1, self._deepest - depth + 1
-            self._anchors[start.anchor] = _Anchored(node, nodes, levels)
+            characters = self._characters - characters_before
+            self._anchors[start.anchor] = _Anchored(node, nodes, characters, levels)
         self._deepest = max(self._deepest, deepest_before)
         return node
 
@@ -292,7 +296,7 @@ class _Builder:
         if anchored is None:
             self._error("alias", f"the alias {quoted('*' + name)} stands within its own value", event)
             return missing
-        self._count(event, anchored.nodes)
+        self._count(event, anchored.nodes, anchored.characters)
         self._deepest = max(self._deepest, depth + anchored.levels)
         if self._deepest > MAX_DEPTH:
             self._give_up("too-deep", f"more than {MAX_DEPTH} levels of nesting", missing.span)
@@ -303,8 +307,12 @@ class _Builder:
             message = f"the tag {quoted(short_tag(start.tag))} does not fit {shown}"
             self._error("tag", message, start, "leave the tag out")
 
-    def _count(self, event: Any, nodes: int) -> None:
+    def _count(self, event: Any, nodes: int, characters: int) -> None:
         self._nodes += nodes
+        self._characters += characters
+        if self._characters > MAX_CHARACTERS:
+            message = f"more than {MAX_CHARACTERS:,} characters, with aliases written out"
+            self._give_up("too-much", message, self._span(event))
         if self._nodes > MAX_NODES:
             message = f"more than {MAX_NODES:,} values, with aliases written out"
             self._give_up("too-many", message, self._span(event))

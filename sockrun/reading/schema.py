@@ -15,10 +15,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from sockrun.diagnostics import Diagnostic
+from sockrun.diagnostics import MOST, Diagnostic, Invalid
 from sockrun.source import Node
 
 if TYPE_CHECKING:
@@ -141,14 +142,20 @@ class Mistake(NamedTuple):
 
 
 def check(root: Node, part: Part = "scenario") -> list[Diagnostic]:
-    """What is wrong with the shape of a file, by place; a `fragment` is a file for `include`."""
+    """What is wrong with the shape of a file, by place; a `fragment` is a file for `include`.
+
+    Raises: Invalid, where that is so much that the rest is not looked for.
+    """
     plain: Any = root.plain()
-    errors = list(_validator(part).iter_errors(plain))
+    errors = list(islice(_validator(part).iter_errors(plain), MOST + 1))
     if not errors:
         return []
     from sockrun.reading.schema_errors import explain  # here, since a file without mistakes should not pay for it
 
-    return explain(root, [_mistake(error, _part(part)) for error in errors])
+    found = explain(root, [_mistake(error, _part(part)) for error in errors])
+    if len(errors) > MOST:
+        raise Invalid(found)
+    return found
 
 
 @cache

@@ -17,6 +17,8 @@ from sockrun.values import Value
 
 ISSUES = "please report it with the lines below and the scenario, where the project keeps its issues"
 
+OUTPUT_LINES = 10  # of a program, at the end of what it wrote
+
 
 def explain(result: Result, style: Style) -> Iterator[str]:
     """The lines of the explanation; one may hold several."""
@@ -31,6 +33,7 @@ def explain(result: Result, style: Style) -> Iterator[str]:
     if result.status is not Status.REFUSED:  # nobody in the scenario had a part in that
         yield from _others(result, style)
         yield from _unread(result, style)
+    yield from _output(result, style)
 
 
 def _failure(failure: Failure, style: Style) -> Iterator[str]:
@@ -40,7 +43,8 @@ def _failure(failure: Failure, style: Style) -> Iterator[str]:
         yield f"{style('strong', who)}: {visible(failure.message)}" if who else visible(failure.message)
     else:
         note = f" ({visible(place.note)})" if place.note else ""
-        yield f"{style('strong', who)}, step {place.number}: {visible(place.label)}{note}"
+        step = f", step {place.number}" if place.number else ""  # a process has none
+        yield f"{style('strong', who)}{step}: {visible(place.label)}{note}"
         yield render(Diagnostic("", failure.message, place.span), color=style.color)
     yield from _bytes(failure)
     if failure.values:
@@ -78,6 +82,14 @@ def _unread(result: Result, style: Style) -> Iterator[str]:
         yield style("strong", "bytes that no step took")
         width = max(len(role) for role, _ in unread)
         yield from (f"  {role:<{width}}  {brief(data)}" for role, data in unread)
+
+
+def _output(result: Result, style: Style) -> Iterator[str]:
+    """What the programs wrote last."""
+    for name, data in result.output:
+        yield style("strong", f"the last output of {name}")
+        lines = data.decode("utf-8", "replace").splitlines()
+        yield from (f"  {visible(line)}" for line in lines[-OUTPUT_LINES:])
 
 
 def _value(value: Value) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sockrun.diagnostics import Diagnostic, as_dict, render
+from sockrun.diagnostics import Diagnostic, as_dict, render_all
 
 
 def count(number: int, word: str) -> str:
@@ -17,7 +17,7 @@ def _text(found: Sequence[Diagnostic], files: int, color: bool) -> str:
     counts = [count(files, "file"), count(errors, "error") if errors else "no errors"]
     if len(found) > errors:
         counts.append(count(len(found) - errors, "warning"))
-    return "\n\n".join([*(render(diagnostic, color=color) for diagnostic in found), ", ".join(counts)])
+    return "\n\n".join([*render_all(found, color=color), ", ".join(counts)])
 
 
 def _json(found: Sequence[Diagnostic], files: int, _: bool) -> str:

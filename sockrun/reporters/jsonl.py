@@ -69,6 +69,7 @@ def as_json(result: Result) -> Json:
         "failure": None if result.failure is None else _failure(result.failure),
         "waiting": [{"role": who.role, "doing": who.doing, **_place(who.place)} for who in result.waiting],
         "unread": [{"role": role, **_bytes(data)} for role, data in result.unread],
+        "output": [{"process": name, **_bytes(data)} for name, data in result.output],
         "transcript": [_entry(entry) for entry in result.trace],
         "detail": result.detail,
     }
@@ -98,7 +99,7 @@ def _place(place: Place | None) -> Json:
         return {"step": None, "label": None, "file": None, "line": None, "column": None}
     span = place.span
     file = span.source.path
-    return {"step": place.number, "label": place.label, "file": file, "line": span.line, "column": span.column}
+    return {"step": place.number or None, "label": place.label, "file": file, "line": span.line, "column": span.column}
 
 
 def _bytes(data: bytes) -> Json:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from sockrun.diagnostics import Diagnostic, render
+from sockrun.diagnostics import Diagnostic, render_all
 from sockrun.reporters import failures, transcript
 from sockrun.reporters.base import Progress, check_folder, write_whole
 from sockrun.reporters.style import Style
@@ -40,7 +40,7 @@ class JUnit:
         self._progress = progress
 
     def invalid(self, path: str, diagnostics: Sequence[Diagnostic]) -> None:
-        text = "\n".join(render(diagnostic) for diagnostic in diagnostics)
+        text = "\n".join(render_all(diagnostics))
         message = f"{len(diagnostics)} errors" if len(diagnostics) > 1 else diagnostics[0].message
         verdict = _element("error", text, type="invalid", message=message)
         self._cases.append(_element("testcase", classname=path, name=path, file=path, time="0.000", inner=verdict))

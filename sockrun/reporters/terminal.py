@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import indent
 from typing import Literal
 
-from sockrun.diagnostics import Diagnostic, render, visible
+from sockrun.diagnostics import Diagnostic, render_all, visible
 from sockrun.reporters import transcript
 from sockrun.reporters.base import Progress, Target
 from sockrun.reporters.failures import explain
@@ -51,7 +51,7 @@ class Terminal:
 
     def invalid(self, path: str, diagnostics: Sequence[Diagnostic]) -> None:
         head = f"{self._style('bad', 'INVALID')} {visible(path)}"
-        self._write([head, *(render(diagnostic, color=self._style.color) for diagnostic in diagnostics), ""])
+        self._write([head, *render_all(diagnostics, color=self._style.color), ""])
 
     def trace(self, scenario: str, entry: Trace) -> None:
         heading = [] if scenario == self._speaker else [self._style("dim", f"--- {visible(scenario)}")]

@@ -20,6 +20,7 @@ from sockrun.commands import (
     Fact,
     Failed,
     Finish,
+    Kill,
     Match,
     Mismatch,
     Receive,
@@ -28,6 +29,7 @@ from sockrun.commands import (
     SendPieces,
     Shutdown,
     Sleep,
+    StartTls,
     Tell,
     TimedOut,
 )
@@ -78,6 +80,7 @@ def _left_behind(event: Event) -> str:
 # What a command is called once it has been carried out.
 _DONE: dict[type, Callable[[Any], str]] = {
     Connect: lambda command: f"connects to {command.to}",
+    StartTls: lambda _: "shakes hands",
     Send: lambda command: f"> {brief(command.data)}" + (f" to {command.to}" if command.to else ""),
     SendPieces: lambda _: "> a long payload, in pieces",
     Receive: lambda command: f"< {command.matcher.summary}",
@@ -88,13 +91,15 @@ _DONE: dict[type, Callable[[Any], str]] = {
     Tell: lambda command: "tells " + _facts(command.facts),
     Await: lambda command: "has waited for " + _facts(command.facts),
     Barrier: lambda command: f"passes the barrier {command.name!r}",
+    Kill: lambda command: f"sends {command.signal} to {command.process}",
     Done: lambda _: "is done",
     Finish: lambda _: _WORDS["end"],
 }
 _FACTS = {
     "signal": "the signal {name!r}",
     "ended": "the end of {name}",
-    "ready": "{name}",
+    "ready": "{name} to be ready",
+    "started": "the start of {name}",
     "variable": "{name}",
     "turn": "its turn",
 }
@@ -130,6 +135,7 @@ _ENDS = {
     "fin": "the peer closes",
     "reset": "the peer resets the connection",
     "refused": "nobody listens (connection refused)",
+    "tls": "TLS has failed",
     "closed-here": "the connection is closed already",
 }
 

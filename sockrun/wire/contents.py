@@ -33,10 +33,10 @@ class Content(Protocol):
         ...
 
 
-def whole(content: Content) -> bytes:
-    """All of it at once. Raises: ExpressionError, over 16 MiB."""
-    if content.size > MESSAGE_LIMIT:
-        most = size_text(MESSAGE_LIMIT)
+def whole(content: Content, limit: int = MESSAGE_LIMIT) -> bytes:
+    """All of it at once. Raises: ExpressionError, over `limit` bytes."""
+    if content.size > limit:
+        most = size_text(limit)
         raise ExpressionError(f"this has {content.size:,} bytes, and a message holds {most} at most")
     return b"".join(content.pieces())
 
@@ -75,9 +75,12 @@ class FileContent:
             raise ExpressionError(f"the file '{self.path}' became shorter while the scenario ran")
 
 
-def open_file(pack: Path, name: str, folder: Value) -> Content:
-    """The file, a small one read at once. `folder` is the scenario's own, b"" where there is none yet."""
-    path = Path(pack, name)
+def open_file(pack: Path, base: Path, name: str, folder: Value) -> Content:
+    """The file, a small one read at once. `name` is relative to `base`, which lies in the pack.
+
+    `folder` is the scenario's own, b"" where there is none yet.
+    """
+    path = Path(base, name)
     if "\0" in name:
         raise ExpressionError(f"the file {name!r} cannot be read: no file's name has a zero byte")
     try:

@@ -17,7 +17,6 @@ from sockrun.compiling.scalars import settled, to_flag, to_text
 from sockrun.hexdump import brief, size_text
 from sockrun.source import Node
 from sockrun.values import ExpressionError
-from sockrun.wire.contents import MESSAGE_LIMIT
 from sockrun.wire.deferred import entry, within
 from sockrun.wire.frames import (
     Counted,
@@ -35,6 +34,8 @@ from sockrun.wire.packing import layout_of
 from sockrun.wire.payloads import compile_payload
 
 T = TypeVar("T")
+
+_LARGEST_HEADER = 4096  # bytes
 
 
 class Framing(Protocol):
@@ -166,6 +167,10 @@ def _struct_header(node: Node, context: Context, limit: int) -> _Reading | None:
     index = None if place is None else _number(place, context, lowest=0)
     if layout is None or place is None or index is None:
         return None
+    if layout.size > _LARGEST_HEADER:
+        most = size_text(_LARGEST_HEADER)
+        _report(context, node.mapping["struct"], f"a header has {most} at most, and this one {layout.size:,} bytes")
+        return None
     fields = layout.unpack(bytes(layout.size))
     if index >= len(fields) or type(fields[index]) is not int:
         _report(context, place, f"field {index} of the struct {layout.format!r} is no whole number")
@@ -206,11 +211,12 @@ FRAMING_FORMS: Mapping[str, Callable[[Node, Context, int], Framing | None]] = {
 }
 
 
-def compile_framing(node: Node | None, context: Context, *, limit: int = MESSAGE_LIMIT) -> Framing | None:
+def compile_framing(node: Node | None, context: Context) -> Framing | None:
     """What a message is; None, with the problem reported, where the node says none. No node means `none`.
 
-    A message has `limit` bytes at most, without its delimiter or prefix.
+    A message has `context.max_message` bytes at most, without its delimiter or prefix.
     """
+    limit = context.max_message
     if node is None:
         return _Unframed()
     form = next((key for key in node.mapping if key in FRAMING_FORMS), None)

@@ -33,6 +33,8 @@ def encoded(data: bytes, encoding: str) -> Content:
         return Data(as_text(data).encode(encoding))
     except UnicodeEncodeError as error:
         raise ExpressionError(f"{error.object[error.start]!r} cannot be written in {encoding}") from None
+    except UnicodeError as error:  # of codecs with rules for the whole text: 'idna'
+        raise ExpressionError(f"this cannot be written in {encoding}: {error.__cause__ or error}") from None
 
 
 def from_hex(data: bytes) -> Content:

@@ -12,14 +12,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from sockrun.compiling.context import Context
+from sockrun.compiling.context import ROOM, Context
 from sockrun.hexdump import brief, escaped, size_text
 from sockrun.source import Node, Span
 from sockrun.values import Payload, Scope
-from sockrun.wire.contents import PIECE, Content, Data, Joined, RandomContent, Repeated, open_file, whole
+from sockrun.wire.contents import (
+    MESSAGE_LIMIT,
+    PIECE,
+    Content,
+    Data,
+    Joined,
+    RandomContent,
+    Repeated,
+    open_file,
+    whole,
+)
 from sockrun.wire.deferred import (
     Deferred,
     byte_values,
@@ -46,6 +56,8 @@ from sockrun.wire.packing import (
     to_json,
 )
 
+_ALWAYS_KEPT = 1024  # bytes; for more, a file has only so much room
+
 
 @dataclass(frozen=True, slots=True)
 class _Payload:
@@ -55,9 +67,10 @@ class _Payload:
     size: int | None
     summary: str
     constant: bytes | None = None
+    limit: int = MESSAGE_LIMIT  # bytes that it may have in memory
 
     def evaluate(self, scope: Scope) -> bytes:
-        return whole(self.content.make(scope)) if self.constant is None else self.constant
+        return whole(self.content.make(scope), self.limit) if self.constant is None else self.constant
 
     def pieces(self, scope: Scope) -> Iterator[bytes]:
         return self.content.make(scope).pieces()
@@ -65,7 +78,12 @@ class _Payload:
 
 def compile_payload(node: Node, context: Context) -> Payload | None:
     """Bytes to be sent; None, with the problem reported, where the node says none."""
-    return _compile(node, context)
+    payload = _compile(node, context)
+    if payload is not None and context.max_message != MESSAGE_LIMIT:
+        payload = replace(payload, limit=context.max_message)
+    if payload is None or payload.constant is None or len(payload.constant) <= _ALWAYS_KEPT:
+        return payload
+    return payload if context.room.take(len(payload.constant)) else replace(payload, constant=None)
 
 
 def _compile(node: Node, context: Context) -> _Payload | None:
@@ -82,6 +100,15 @@ def _compile(node: Node, context: Context) -> _Payload | None:
         context.problems.error("not-a-payload", message, node.span)
         return None
     return FORMS[form](node, context)
+
+
+def _fits(size: int, node: Node, context: Context) -> bool:
+    """Whether so many bytes may be kept in memory; else it is reported."""
+    fits = size <= _ALWAYS_KEPT or context.room.take(size)
+    if not fits:
+        message = f"the payloads of this file hold more than {size_text(ROOM)} in memory"
+        context.problems.error("too-large", message, node.span, hint="'times', 'random' and 'file' need no memory")
+    return fits
 
 
 def _refuse_scalar(node: Node, context: Context) -> None:
@@ -207,6 +234,8 @@ def _struct(node: Node, context: Context) -> _Payload | None:
     items = gather(context, values, [scalar(item, context) for item in values.items])
     content = combine(context, values, packed, layout, items)
     size = layout.value.size if layout is not None and layout.value is not None else None
+    if content is not None and content.known and not _fits(size or 0, node, context):
+        return None
     return _payload(content, unknown=f"struct {node.mapping['struct'].value}", size=size)
 
 
@@ -243,7 +272,7 @@ def _file(node: Node, context: Context) -> _Payload | None:
     if path is None:
         return None
     folder = now(b"") if path.known else Deferred(lambda scope: scope.name("dir"))
-    content = combine(context, inner, partial(open_file, context.pack), path, folder)
+    content = combine(context, inner, partial(open_file, context.pack, context.folder or context.pack), path, folder)
     return _payload(content, f"the file {inner.value}")
 
 

@@ -1,0 +1,259 @@
+"""Roles that somebody else plays: `--real` and `--play`, as a function from a scenario to the program to play.
+
+The one theory: a role that is not played takes with it all that it would have provided: signals, turns in the
+scenario's own steps, variables, its place at a barrier, its end. Who needs one of these would wait for ever, so
+that it is an error of the file with these swaps, told at its place. Only where a server listens is still known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import inf
+
+from sockrun.commands import Address, Await, Barrier, Command, Fact, Receive, Tell
+from sockrun.compiling.compiler import Compilation, CompiledRole
+from sockrun.compiling.scalars import Literal
+from sockrun.compiling.sending import to_address
+from sockrun.diagnostics import Problems, did_you_mean
+from sockrun.expressions import Reference
+from sockrun.program import Block, Place, Program, RoleProgram, Wait, commands_in
+from sockrun.source import Span
+from sockrun.values import Scope
+
+CODE = "swap"
+
+
+@dataclass(frozen=True)
+class Swaps:
+    """`real`: server roles that are not played, and where the real ones listen (HOST:PORT, or a path).
+
+    `play`: where it is not empty, the only roles that are played, and where a server of them listens or a client
+    of them connects to; None where the file says it.
+    """
+
+    real: Mapping[str, str] = field(default_factory=dict)
+    play: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def any(self) -> bool:
+        return bool(self.real or self.play)
+
+    @property
+    def named(self) -> Iterator[tuple[str, str, str | None]]:
+        """Option, role and address of each."""
+        yield from (("--real", name, text) for name, text in self.real.items())
+        yield from (("--play", name, text) for name, text in self.play.items())
+
+
+def swap(compilation: Compilation, swaps: Swaps) -> Program:
+    """The program with the roles that are left. What they lack is reported to the context's problems."""
+    if not swaps.any:
+        return compilation.program
+    problems, before = compilation.context.problems, len(compilation.context.problems.errors)
+    given = _addresses(compilation, swaps, problems)
+    if len(problems.errors) > before:
+        return compilation.program
+    cast = _Cast(compilation, swaps, given)
+    if not cast.played:
+        message = "nobody is left to play: all its roles are played by somebody else"
+        problems.error(CODE, message, compilation.scenario.span, hint="leave out one --real")
+    cast.report(problems)
+    return replace(compilation.program, roles=cast.programs, elsewhere=cast.elsewhere, outside=True)
+
+
+# --- what the command line names ---------------------------------------------------------------
+
+
+def _addresses(compilation: Compilation, swaps: Swaps, problems: Problems) -> dict[str, Address]:
+    """The addresses that were given, by role."""
+    found = {}
+    for option, name, text in swaps.named:
+        one = compilation.roles.get(name)
+        if one is None:
+            hint = did_you_mean(name, compilation.roles) or f"its roles are {', '.join(compilation.roles)}"
+            problems.error(CODE, f"{option} {name}: this scenario has no such role", _start(compilation), hint=hint)
+            continue
+        wrong = _misuse(option, one.role.side, name in swaps.real and name in swaps.play)
+        if wrong is not None:
+            problems.error(CODE, f"{option} {name}: {wrong[0]}", one.role.span, hint=wrong[1])
+        elif text is not None:
+            try:
+                found[name] = Address(text, 0, True) if one.role.protocol == "unix" else to_address(text)
+            except ValueError as error:
+                problems.error(CODE, f"{option} {name}: {error}", one.role.span)
+    return found
+
+
+def _misuse(option: str, side: str, twice: bool) -> tuple[str, str] | None:
+    """What is wrong with naming a role like that, and what to do."""
+    if twice:
+        return "--real and --play exclude each other", "name the role once"
+    if option == "--real" and side == "client":
+        return "a client has no address to give to others", "let a real client come with --play and the server's name"
+    return None
+
+
+def _start(compilation: Compilation) -> Span:
+    span = compilation.scenario.span
+    return Span(span.source, span.line, span.column, span.line, span.column + 1)
+
+
+# --- who is left -------------------------------------------------------------------------------
+
+
+class _Cast:
+    """The roles that are played, the others, and what those lack who are played."""
+
+    def __init__(self, compilation: Compilation, swaps: Swaps, given: Mapping[str, Address]) -> None:
+        self._compilation = compilation
+        self._swaps = swaps
+        self._given = given
+        roles = compilation.roles
+        wanted = swaps.play or roles
+        self.played = {name: one for name, one in roles.items() if name in wanted and name not in swaps.real}
+        self._gone = {name: one for name, one in roles.items() if name not in self.played}
+        self.elsewhere = {name: address for name in self._gone if (address := self._address_of(name)) is not None}
+        self.programs = {name: self._program(one.program) for name, one in self.played.items()}
+
+    def _address_of(self, name: str) -> Address | None:
+        """Where a server that is not played listens: as given for it, or for its client, or by the file."""
+        for client in self.played:
+            if self.played[client].program.to == name and client in self._given:
+                return self._given[client]
+        if name in self._given:
+            return self._given[name]
+        return _in_the_file(self._gone[name].program)
+
+    def _program(self, role: RoleProgram) -> RoleProgram:
+        if role.side == "client":
+            known = role.to in self.elsewhere
+            if known:  # also where the file repeats the server's address
+                return replace(role, host=None, port=None, path=None)
+            return _at(role, self._given[role.name]) if role.name in self._given else role
+        if role.name in self._given:
+            role = _at(role, self._given[role.name])
+        return replace(role, sequences=tuple(map(_patient, role.sequences))) if role.datagram else role
+
+    # --- what is missing ---
+
+    def report(self, problems: Problems) -> None:
+        for span, what, by in self._missing():
+            who = " and ".join(repr(name) for name in by)
+            related = [(self._gone[name].role.span, "not played") for name in by]
+            message = f"{what}, which only {who} could provide, and nobody plays that role"
+            problems.error(CODE, message, span, hint="play it too, with --play", related=related)
+
+    def _missing(self) -> Iterator[tuple[Span, str, list[str]]]:
+        """The place, what is wanted there, and the roles that would have given it."""
+        for one in self.played.values():
+            yield from self._missing_address(one)
+            yield from self._missing_starts(one)
+            yield from self._missing_facts(one)
+            yield from self._missing_names(one.context.references)
+        yield from self._missing_names(self._compilation.context.references)
+
+    def _missing_address(self, one: CompiledRole) -> Iterator[tuple[Span, str, list[str]]]:
+        role = self.programs[one.role.name]
+        if role.side == "client" and role.to in self._gone and role.to not in self.elsewhere:
+            what = f"{role.name!r} connects to the address of {role.to!r} (or say --play {role.name}=HOST:PORT)"
+            yield one.role.span, what, [str(role.to)]
+
+    def _missing_starts(self, one: CompiledRole) -> Iterator[tuple[Span, str, list[str]]]:
+        for named in one.role.start:
+            if named.name in self._gone:
+                yield named.span, f"{one.role.name!r} starts after {named.name!r}", [named.name]
+            elif lost := self._lost(Fact("signal", named.name)):
+                yield named.span, f"{one.role.name!r} starts after the signal {named.name!r}", lost
+
+    def _missing_facts(self, one: CompiledRole) -> Iterator[tuple[Span, str, list[str]]]:
+        for place, command in _commands(one):
+            if isinstance(command, Await):
+                for fact in command.facts:
+                    if lost := self._lost(fact):
+                        yield place.span, _FACTS[fact.kind](fact.name), lost
+            elif isinstance(command, Barrier) and (lost := self._lost_barrier(command.name, one)):
+                yield place.span, f"this waits at the barrier {command.name!r}", lost
+
+    def _missing_names(self, references: Collection[tuple[Reference, Span]]) -> Iterator[tuple[Span, str, list[str]]]:
+        for reference, span in references:
+            base, attribute = reference.base, reference.attribute
+            known = base in self.elsewhere and attribute in ("host", "port")
+            if attribute is not None and base in self._gone and not known:
+                yield span, f"this needs {base}.{attribute}", [base]
+
+    def _lost(self, fact: Fact) -> list[str]:
+        """The roles that would have told a fact, where none of them is played."""
+        tellers = [name for name, one in self._compilation.roles.items() if _tells(one, fact)]
+        return [] if any(name in self.played for name in tellers) else tellers
+
+    def _lost_barrier(self, name: str, own: CompiledRole) -> list[str]:
+        """The roles that would have been at a barrier, where nobody else is left."""
+        others = [
+            role for role, one in self._compilation.roles.items() if name in one.program.barriers and one is not own
+        ]
+        alone = not own.role.copies and not any(role in self.played for role in others)
+        return others if alone else []
+
+
+_FACTS: Mapping[str, Callable[[str], str]] = {
+    "signal": lambda name: f"this waits for the signal {name!r}",
+    "turn": lambda name: f"this waits for step {name} of the scenario",
+}
+
+
+def _commands(one: CompiledRole) -> Iterator[tuple[Place, Command]]:
+    for block in one.program.blocks:
+        yield from commands_in(block)
+
+
+def _tells(one: CompiledRole, fact: Fact) -> bool:
+    return any(isinstance(command, Tell) and fact in command.facts for _, command in _commands(one))
+
+
+# --- one role ----------------------------------------------------------------------------------
+
+
+_EVERYWHERE = {b"0.0.0.0": b"127.0.0.1", b"::": b"::1"}  # who listens on all addresses is reached at this one
+
+
+def _in_the_file(role: RoleProgram) -> Address | None:
+    """A server's address, where the file itself says all of it."""
+    if role.side == "client":
+        return None
+    if role.protocol == "unix":
+        path = role.path.constant if role.path else None
+        return Address(path.decode(), 0, True) if isinstance(path, bytes) else None
+    host = role.host.constant if role.host else b"127.0.0.1"
+    port = role.port.constant if role.port else None
+    if not isinstance(host, bytes) or not isinstance(port, int) or not port:
+        return None
+    return Address(_EVERYWHERE.get(host, host).decode(), port)
+
+
+def _at(role: RoleProgram, address: Address) -> RoleProgram:
+    """The role with this address instead of its own."""
+    host = Literal(address.host.encode())
+    if address.path:
+        return replace(role, path=host)
+    return replace(role, host=host, port=Literal(address.port))
+
+
+def _patient(block: Block) -> Block:
+    """Over datagrams nobody connects: the first one may take as long as a connection."""
+    if not block or not isinstance(block[0], Wait) or block[0].wanted != "bytes":
+        return block
+    first = block[0]
+    command, make = first.command, first.make
+    if command is not None:
+        return (replace(first, command=replace(command, seconds=inf)), *block[1:])
+    assert make is not None
+    return (replace(first, make=_Patient(make)), *block[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Patient:
+    make: Callable[[Scope], Receive]
+
+    def __call__(self, scope: Scope) -> Receive:
+        return replace(self.make(scope), seconds=inf)

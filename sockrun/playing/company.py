@@ -1,0 +1,229 @@
+"""The processes of a running scenario: who starts when, what the others may know of them, and their end.
+
+Must not live here: one process (`member.py`). Imported only when a scenario has processes.
+
+The one theory: services start one after the other, each ready before the next (`start` takes one out of this
+row); then the roles and the awaited processes begin. At the end services are sent their `stop`, and what is left
+of anything after `STOPPING` seconds is killed; the scenario is given back when nothing is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from sockrun.commands import Fact, Failed, Kill
+from sockrun.network.interface import Reply
+from sockrun.network.loop import Task
+from sockrun.playing.frame import Common, StepFailed
+from sockrun.playing.member import LAST, Member, Run
+from sockrun.results import Failure, Waiting
+from sockrun.values import ExpressionError, NotYet, Value
+
+if TYPE_CHECKING:
+    from sockrun.playing.scene import Scene
+
+STOPPING = 2.0  # seconds between `stop` and KILL
+DYING = 0.1  # seconds between the end of a program's connections and its own, at most
+
+
+class Company:
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.scope = Common(scene)
+        self.members = {name: Member(program, self) for name, program in scene.program.processes.items()}
+        self.leaving = False  # the verdict is known, so that ends are no surprise
+        self._waited_for = [one for one in self.members.values() if one.program.service and not one.program.start_after]
+        self.death: Failure | None = None  # a service's, noticed when the verdict was known already
+        self._stopping = False
+        self._begun: Callable[[], None] | None = None
+        self._ended: Callable[[], None] | None = None
+        self._clock = Task(scene, "", "")
+        scene.sharing.of_process = self.attribute
+
+    # --- the beginning ---
+
+    def begin(self, then: Callable[[], None]) -> None:
+        """Start the services; `then` is called when all of them are ready that nothing else is waited for."""
+        self._begun = then
+        before: tuple[Fact, ...] = ()
+        for member in self.members.values():
+            if not member.program.service:
+                continue
+            self._start(member, member.program.start_after or before)
+            if member in self._waited_for:
+                before = (Fact("ready", member.program.name),)
+        self.one_is_ready()
+
+    def start_awaited(self) -> None:
+        """Start the processes whose end is awaited."""
+        for member in self.members.values():
+            if not member.program.service:
+                self._start(member, member.program.start_after)
+
+    def _start(self, member: Member, after: tuple[Fact, ...]) -> None:
+        self.scene.loop.start(member.task, member.life(after))
+
+    def one_is_ready(self) -> None:
+        if self._begun is not None and all(member.ready for member in self._waited_for):
+            begun, self._begun = self._begun, None
+            self.scene.loop.ready.append(begun)
+
+    @property
+    def setting_up(self) -> float:
+        """Seconds that it may take at most until the roles begin."""
+        return sum(member.seconds * (1 + len(member.program.setup)) for member in self._waited_for)
+
+    # --- what they tell ---
+
+    def tell(self, fact: Fact) -> None:
+        self.scene.sharing.tell((fact,))
+
+    def record(self, name: str, text: str) -> None:
+        self.scene.record(name, None, text, None)
+
+    def failed(self, error: Exception) -> None:
+        if not self.leaving:
+            self.scene.failed(None, error)
+
+    def died(self, failure: Failure) -> None:
+        """A service has ended by itself. Roles may have seen that before as a connection that was closed."""
+        if not self.leaving:
+            self.scene.failed(None, StepFailed(failure))
+        elif not self._stopping:
+            self.death = failure
+            if self._ended is not None:
+                self._stop()
+
+    def one_has_ended(self) -> None:
+        self.scene.somebody_ended()
+
+    def folder(self) -> str:
+        return self.scene.workspace.folder()
+
+    # --- what others ask ---
+
+    @property
+    def over(self) -> bool:
+        """Whether all that is awaited has ended as expected."""
+        return self._begun is None and all(one.done or one.program.service for one in self.members.values())
+
+    def attribute(self, name: str, attribute: str) -> Value:
+        """`process.attribute` in an expression. Raises: NotYet, ExpressionError.
+
+        What an awaited process writes is known when it has ended; of a service it is what has come so far.
+        """
+        member = self.members[name]
+        run = member.main
+        if attribute == "pid":
+            if run.pid is None:
+                raise NotYet("started", name)
+            return run.pid
+        if run.status is None and (attribute == "exit" or not member.program.service):
+            raise NotYet("ended", name)
+        if attribute == "exit":
+            return run.status or 0
+        output = run.outputs["stdout" if attribute == "stdout" else "stderr"]
+        if output.left_out:
+            raise ExpressionError(f"{name} wrote more to {attribute} than is kept: 16 MiB")
+        return output.kept
+
+    def kill(self, command: Kill) -> Reply:
+        member = self.members[command.process]
+        run = member.main
+        if run.child is None or run.pid is None:
+            return Failed(f"{command.process} has not been started yet")
+        if run.status is not None:
+            return Failed(f"{command.process} has ended already")
+        member.killed = True
+        run.child.signal(command.signal)
+        return None
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Who of them the scenario still waits for."""
+        for name, member in self.members.items():
+            if member.main.pid is None and (member in self._waited_for or not member.program.service):
+                yield Waiting(name, "has not started", None)
+            elif member in self._waited_for and not member.ready:
+                yield Waiting(name, "is not ready", None)
+            elif not member.program.service and not member.done:
+                yield Waiting(name, "has not ended", None)
+
+    def output(self) -> Iterator[tuple[str, bytes]]:
+        """The end of what each of them wrote."""
+        for run in self._runs():
+            for stream, output in run.outputs.items():
+                last = output.last(LAST)
+                if last:
+                    yield f"{run.name} {stream}", last
+
+    # --- the end ---
+
+    def leave(self) -> None:
+        """The verdict is known: nothing that they do changes it any more."""
+        self.leaving = True
+        for member in self.members.values():
+            self.scene.loop.stop(member.task)
+
+    def end(self, then: Callable[[], None], doubtful: bool) -> None:
+        """Stop the services, end whatever is left, and call `then` when nothing is.
+
+        `doubtful`: the verdict may have its cause in the death of a service, which is given time to be noticed.
+        """
+        if self._ended is not None:
+            return
+        self.leave()
+        self._ended = then
+        if doubtful and self.death is None and any(member.program.service for member in self.members.values()):
+            self.scene.loop.arm(self._clock, DYING, lambda _: self._stop())
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        for member in self.members.values():
+            for run in member.runs:
+                if run.child is None or run.over:
+                    continue
+                if member.program.service and run is member.main:
+                    self.record(run.name, f"is stopped with {member.program.stop}")
+                    run.child.signal_group(member.program.stop)
+                else:
+                    run.child.end()
+        self.scene.loop.arm(self._clock, STOPPING, lambda _: self._kill())
+        self.one_is_over()
+
+    def _kill(self) -> None:
+        for run in self._runs():
+            if run.child is not None and not run.over:
+                run.child.end()
+
+    def one_is_over(self) -> None:
+        if self._ended is not None and all(run.over for run in self._runs()):
+            self.scene.loop.stop(self._clock)
+            self.scene.loop.ready.append(self._ended)
+
+    def abandon(self) -> None:
+        """End everything at once, and wait for it: nobody may turn the loop any more."""
+        self.leave()
+        self.scene.loop.stop(self._clock)
+        for run in self._runs():
+            if run.child is not None and not run.over:
+                run.child.abandon()
+                run.over = True
+
+    def judge(self) -> Failure | None:
+        """What is expected of services is judged when they have ended."""
+        try:
+            for member in self.members.values():
+                if member.program.service:
+                    for _ in member.judge():
+                        raise ExpressionError(f"what is expected of {member.program.name} was never known")
+        except StepFailed as failed:
+            return failed.failure
+        except ExpressionError as error:
+            return Failure("process", "", None, error.message)
+        return None
+
+    def _runs(self) -> Iterator[Run]:
+        return (run for member in self.members.values() for run in member.runs)

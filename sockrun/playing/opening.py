@@ -1,0 +1,75 @@
+"""Every server of a scenario is bound before anybody connects; those that start late refuse until then.
+
+Must not live here: what happens to a connection that has come (`scene.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sockrun.commands import Address
+from sockrun.network.interface import Channel, Endpoint
+from sockrun.network.loop import Task
+from sockrun.playing.admission import check_path
+from sockrun.playing.cast import Cast, own_address
+from sockrun.playing.frame import Frame, Seat
+from sockrun.playing.interpreter import after
+from sockrun.values import ExpressionError, NotYet
+
+if TYPE_CHECKING:
+    from sockrun.playing.scene import Scene
+
+Announce = Callable[[str, Address], None]
+
+
+def bind_servers(scene: Scene, seat: Seat, announce: Announce | None) -> None:
+    """Bind every server; one may name the address of another, so those that wait are tried again.
+
+    Raises: EnvironmentRefused; ExpressionError, for an address that cannot be known now.
+    """
+    left = [cast for cast in scene.casts.values() if cast.program.side == "server"]
+    while left:
+        waiting = [cast for cast in left if not _bind(scene, cast, seat, announce)]
+        if len(waiting) == len(left):
+            names = ", ".join(cast.program.name for cast in waiting)
+            raise ExpressionError(f"the address of {names} depends on what is known only later")
+        left = waiting
+
+
+def _bind(scene: Scene, cast: Cast, seat: Seat, announce: Announce | None) -> bool:
+    """False: the role's address depends on one that is still to be bound."""
+    role = cast.program
+    endpoint = Endpoint(role.protocol, role.datagram, role.socket, role.per_sender)
+    try:
+        address = own_address(role, Frame(role, role.name, 0, scene, seat))
+    except NotYet:
+        return False
+    check_path(scene.program, address, scene.workspace)
+    if not role.listen:
+        listener = scene.network.hold(endpoint, address)
+    else:
+        listener = scene.network.listen(endpoint, address, _Door(scene, cast), not role.start_after)
+    scene.listeners.append(listener)
+    scene.sharing.addresses[role.name] = listener.address
+    if announce is not None and scene.program.outside:
+        announce(role.name, listener.address)
+    if role.start_after:
+        starter = Task(scene, role.name, role.name)
+        scene.starters.append(starter)
+        scene.loop.start(starter, after(role.start_after, listener.listen))
+    return True
+
+
+class _Door:
+    """A server role's `interface.Acceptor`."""
+
+    def __init__(self, scene: Scene, cast: Cast) -> None:
+        self._scene = scene
+        self._cast = cast
+
+    def accepted(self, channel: Channel) -> None:
+        self._scene.accepted(self._cast, channel)
+
+    def failed(self, error: Exception) -> None:
+        self._scene.failed(None, error)

@@ -1,0 +1,79 @@
+"""A scenario's verdict, and the result that is made of it.
+
+Must not live here: when a verdict is reached (`scene.py`), and the words for a step (`verdicts.py`).
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sockrun.diagnostics import EnvironmentRefused
+from sockrun.playing.discretion import masked
+from sockrun.playing.frame import StepFailed
+from sockrun.program import Program
+from sockrun.results import Failure, Result, Status, Trace, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`waiting` and `unread`: what all were doing when it was reached, and what had come that no step took."""
+
+    status: Status
+    reason: str = ""
+    failure: Failure | None = None
+    detail: str = ""
+    waiting: tuple[Waiting, ...] = ()
+    unread: tuple[tuple[str, bytes], ...] = ()
+    output: tuple[tuple[str, bytes], ...] = ()
+
+
+PASSED = Verdict(Status.PASSED)
+INTERRUPTED = Verdict(Status.INTERRUPTED, "interrupted")
+
+
+def of_failure(failure: Failure) -> Verdict:
+    return Verdict(Status.REFUSED if failure.environment else Status.FAILED, failure.message, failure)
+
+
+def of_error(error: Exception) -> Verdict:
+    """What was raised while it was played: a step does not hold, the machine refused, or there is a bug in sockrun."""
+    if isinstance(error, StepFailed):
+        return of_failure(error.failure)
+    if isinstance(error, EnvironmentRefused):
+        return Verdict(Status.REFUSED, str(error))
+    detail = "".join(traceback.format_exception(error))
+    return Verdict(Status.BUG, f"{type(error).__name__}: {error}", detail=detail)
+
+
+def result(program: Program, verdict: Verdict, seconds: float, trace: Sequence[Trace]) -> Result:
+    """What is told of it, secrets hidden."""
+    status, reason = _expected(program.expect_failure, verdict.status, verdict.reason)
+    found = Result(
+        id=program.id,
+        name=program.name,
+        path=program.source.path,
+        tags=program.tags,
+        status=status,
+        seconds=seconds,
+        reason=reason,
+        failure=verdict.failure,
+        waiting=verdict.waiting,
+        unread=verdict.unread,
+        output=verdict.output,
+        trace=trace,
+        detail=verdict.detail,
+    )
+    return found if program.mask is None else masked(found, program.mask)
+
+
+def _expected(wanted: bool | str, status: Status, reason: str) -> tuple[Status, str]:
+    """Turn the verdict round where the scenario is expected to fail."""
+    if wanted is False or status not in (Status.PASSED, Status.FAILED):
+        return status, reason
+    if status is Status.PASSED:
+        return Status.FAILED, "it was expected to fail, and passed"
+    if wanted is True or wanted in reason:
+        return Status.PASSED, reason
+    return Status.FAILED, f"it was expected to fail with {wanted!r}, and failed with: {reason}"

@@ -1,0 +1,59 @@
+"""What happened in a running scenario, with its time: kept for a failure's report, and shown as it happens.
+
+Must not live here: how an entry is put into words (`reporters/transcript.py`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+from sockrun.commands import Command, Event, Match, Send
+from sockrun.masking import Mask
+from sockrun.network.loop import Loop
+from sockrun.playing.discretion import Watching
+from sockrun.program import Place
+from sockrun.results import Trace
+
+Watcher: TypeAlias = Callable[[str, Trace], None]
+Entry: TypeAlias = tuple[float, str, Place | None, Command | str, Event]  # `Trace` costs three times as much to make
+
+REMEMBERED = 10_000  # entries; the older ones go, so that a long scenario's memory stays flat
+KEPT = 4096  # bytes of a message that are kept, at its start and at its end
+
+
+class Recorder:
+    """One scenario's trace, from the moment it is made. `watcher` sees every entry at once, secrets hidden."""
+
+    def __init__(self, loop: Loop, scenario: str, watcher: Watcher | None, mask: Mask | None = None) -> None:
+        self._loop = loop
+        self._scenario = scenario
+        self._watcher = watcher if watcher is None or mask is None else Watching(watcher, mask)
+        self._mask = mask
+        self._started = loop.now()
+        self._entries: deque[Entry] = deque(maxlen=REMEMBERED)
+
+    @property
+    def seconds(self) -> float:
+        """How long the scenario has been running."""
+        return self._loop.now() - self._started
+
+    def record(self, name: str, place: Place | None, command: Command | str, event: Event) -> None:
+        """Keep what a role did or was told; of a large message its start and its end."""
+        if event.__class__ is Match:
+            if len(event.data) > 2 * KEPT:
+                event = Match(self._clipped(event.data))
+        elif command.__class__ is Send and len(command.data) > 2 * KEPT:
+            command = Send(self._clipped(command.data), command.to)
+        entry = (self._loop.moment - self._started, name, place, command, event)
+        self._entries.append(entry)
+        if self._watcher is not None:
+            self._watcher(self._scenario, Trace(*entry))
+
+    def trace(self) -> list[Trace]:
+        return [Trace(*entry) for entry in self._entries]
+
+    def _clipped(self, data: bytes) -> bytes:
+        """A secret in which it is cut would not be known any more, so it is hidden before."""
+        return data[:KEPT] + data[-KEPT:] if self._mask is None else self._mask.clipped(data, KEPT)

@@ -1,0 +1,134 @@
+"""What TLS needs of a scenario: certificates in its folder, paths made whole, and who trusts whom.
+
+Must not live here: OpenSSL (`network/tls.py`) and how certificates are made (`network/authority.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sockrun.commands import Address, StartTls, Tls
+from sockrun.diagnostics import EnvironmentRefused
+from sockrun.network.interface import Reply, TlsEnd, TlsKey
+from sockrun.network.loop import Task
+from sockrun.playing.frame import Frame
+from sockrun.playing.workspace import inside
+from sockrun.program import CertificateProgram, TlsSettings
+from sockrun.values import ExpressionError, Scope, Value
+
+if TYPE_CHECKING:
+    from sockrun.playing.scene import Scene
+
+LOCALHOST = "localhost"  # the name of whoever is reached over a path
+LOCAL_NAMES = (LOCALHOST, "127.0.0.1", "::1")
+VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+PATHS = ("cert", "key", "ca", "client_ca")
+
+
+def settled(settings: TlsSettings, scope: Scope) -> Tls | None:
+    """The settings with their values; None where TLS is not wanted. Raises: NotYet, ExpressionError."""
+    if settings.wanted is not None and not _flag(settings.wanted.evaluate(scope)):
+        return None
+    given: dict[str, str | bool] = {}
+    for key, operand in settings.values.items():
+        value = operand.evaluate(scope)
+        given[key] = _flag(value) if key == "verify" else _text(value)
+    for key in ("min_version", "max_version"):
+        if given.get(key, VERSIONS[0]) not in VERSIONS:
+            raise ExpressionError(f"{given[key]!r} is no version of TLS: one of {', '.join(VERSIONS)}")
+    protocols = tuple(_text(operand.evaluate(scope)) for operand in settings.alpn)
+    return Tls(alpn=protocols, **given)  # type: ignore[arg-type]
+
+
+def _flag(value: Value) -> bool:
+    words = {b"true": True, b"false": False, True: True, False: False}
+    if not isinstance(value, bytes | bool) or value not in words:
+        raise ExpressionError(f"{value!r} is neither true nor false")
+    return words[value]
+
+
+def _text(value: Value) -> str:
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+class Securing:
+    """One running scenario's TLS."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._contexts: dict[TlsKey, object] = {}
+        self._names = {certificate.name for certificate in scene.program.certificates}
+
+    def prepare(self, scope: Scope) -> None:
+        """Write the scenario's certificates into its folder. Raises: EnvironmentRefused, ExpressionError."""
+        if not self._scene.program.authority:
+            return
+        from sockrun.network import authority
+
+        self._write("ca.pem", authority.authority_pem())
+        for certificate in self._scene.program.certificates:
+            self._make(certificate, scope)
+
+    def _make(self, certificate: CertificateProgram, scope: Scope) -> None:
+        from sockrun.network import authority
+
+        names = tuple(_text(name.evaluate(scope)) for name in certificate.names)
+        common = None if certificate.common_name is None else _text(certificate.common_name.evaluate(scope))
+        try:
+            issued = authority.issue(names or (() if common else LOCAL_NAMES), common, certificate.expired)
+        except ValueError as error:
+            raise ExpressionError(f"the certificate {certificate.name!r} cannot be made: {error}") from None
+        self._write(f"{certificate.name}.pem", issued.certificate)
+        self._write(f"{certificate.name}.key", issued.key)
+        self._write(f"{certificate.name}-both.pem", issued.key + issued.certificate)
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = Path(self._scene.workspace.folder(), name)
+        try:
+            path.write_bytes(content)
+            path.chmod(0o644 if name.endswith(".pem") and "-both" not in name else 0o600)
+        except OSError as error:
+            raise EnvironmentRefused(f"{path} cannot be written: {error.strerror}") from None
+
+    def start(self, task: Task, frame: Frame, command: StartTls) -> Reply:
+        """Shake hands on the task's connection. Raises: EnvironmentRefused."""
+        tls = replace(command.tls, **self._paths(command.tls))
+        end = self._server(task) if frame.role.side == "server" else self._client(frame)
+        return self._scene.network.start_tls(task, replace(command, tls=tls), end, self._contexts)
+
+    def _server(self, task: Task) -> TlsEnd:
+        local = task.channel.local if task.channel is not None else None
+        names = dict.fromkeys(LOCAL_NAMES)
+        if local is not None and not local.path:
+            names[_without_zone(local)] = None
+        return TlsEnd(True, identity=tuple(names))
+
+    def _client(self, frame: Frame) -> TlsEnd:
+        program, target = self._scene.program, frame.target
+        name = LOCALHOST if target is None or target.path else _without_zone(target)
+        return TlsEnd(False, name=name, own=program.authority, system=self._scene.outsiders)
+
+    # --- paths ---
+
+    def _paths(self, tls: Tls) -> dict[str, str]:
+        """The files that are meant: a name of `certificates`, or a path from the scenario's own place on."""
+        return {key: self._path(key, value) for key in PATHS if (value := getattr(tls, key)) is not None}
+
+    def _path(self, key: str, value: str) -> str:
+        folder = self._scene.workspace.folder
+        if value in self._names:
+            suffix = {"cert": "-both.pem", "key": ".key"}.get(key, ".pem")
+            return os.path.join(folder(), value + suffix)
+        source = os.path.dirname(self._scene.program.source.path) or "."
+        path = os.path.join(source, value)
+        if self._scene.program.untrusted and not inside(path, folder(), source):
+            message = f"{path} lies outside of the pack and ${{dir}}, and --untrusted allows no such file"
+            raise EnvironmentRefused(message)
+        return path
+
+
+def _without_zone(address: Address) -> str:
+    return address.host.partition("%")[0]
