@@ -317,8 +317,10 @@ def _where(paths: list[Path] | None) -> list[Path]:
 
 
 def _complain_about(invalid: Invalid) -> None:
+    from sockrun.diagnostics import visible
+
     for diagnostic in invalid.diagnostics:
-        complain(f"{diagnostic.span.source.path}: {diagnostic.message}")
+        complain(f"{visible(diagnostic.span.source.path)}: {diagnostic.message}")
 
 
 def _loaded(files: Sequence[Path], options: Options) -> list[Loaded]:

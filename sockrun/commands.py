@@ -220,8 +220,8 @@ class Sleep:
 class Fact(NamedTuple):
     """Something that, once true, stays true for the whole scenario.
 
-    `kind` is 'signal' (given), 'ended' (a role's steps are done, a process has ended), 'ready' and 'started' (a process),
-    'variable' (`name` is 'role.variable'), 'turn' (a step of the scenario's own `steps` is done).
+    `kind` is 'signal' (given), 'ended' (a role's steps are done, a process has ended), 'ready' and 'started' (a
+    process), 'variable' (`name` is 'role.variable'), 'turn' (a step of the scenario's own `steps` is done).
     """
 
     kind: Literal["signal", "ended", "ready", "started", "variable", "turn"]

@@ -13,10 +13,7 @@ from tests import golden
 
 INVALID = golden.files("invalid")
 SCENARIOS = sorted((Path(__file__).parent.parent / "scenarios").glob("*.yaml"))
-NOT_YET = {"curl_client", "haproxy_retry", "redis", "slow_link"} | {
-    "smtp_starttls",
-    "tls_matrix",
-}
+NOT_YET = {"slow_link"}
 
 
 def diagnose(text: str) -> list[Diagnostic]:
@@ -144,7 +141,7 @@ def test_a_signal_may_start_a_role() -> None:
 
 def test_what_is_not_built_yet_is_told_in_defaults_too() -> None:
     text = """
-        defaults: {tls: true}
+        defaults: {network: {latency: 5ms}}
         roles: {server: {protocol: tcp, side: server}}
     """
     assert codes(text) == ["not-in-this-version"]

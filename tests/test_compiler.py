@@ -93,8 +93,8 @@ def sent(instruction: Instruction, **values: Value) -> list[bytes]:
 
 
 def test_every_verb_of_the_language_is_built_or_said_not_to_be() -> None:
-    assert set(COMPILED) | not_yet.NOT_YET["step"] == VERBS == schema.verbs()
-    assert not set(COMPILED) & not_yet.NOT_YET["step"]
+    assert set(COMPILED) | not_yet.NOT_YET.get("step", frozenset()) == VERBS == schema.verbs()
+    assert not set(COMPILED) & not_yet.NOT_YET.get("step", frozenset())
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,9 @@ def test_being_ready_makes_no_connection() -> None:
 
 
 def test_a_service_that_is_never_ready_says_what_is_missing() -> None:
-    result = served("import time; print('hm', flush=True); time.sleep(60)", "ready: {port: '${ports.p}'}, timeout: 300ms")
+    result = served(
+        "import time; print('hm', flush=True); time.sleep(60)", "ready: {port: '${ports.p}'}, timeout: 300ms"
+    )
     assert "p was not ready within 0.3 s: port " in message_of(result)
     assert 'is not in LISTEN; its last line: "hm"' in result.reason
     assert result.output == (("p stdout", b"hm\n"),)
@@ -112,7 +114,9 @@ def test_one_that_dies_before_it_is_ready_fails_at_once_with_its_last_output() -
 
 def test_one_that_dies_while_a_role_still_waits_ends_the_scenario_at_once() -> None:
     code = ECHO.replace("time.sleep(60)", "sys.exit(3)")
-    roles = CLIENT.replace("expect: 'hi'", "steps: [{send: hi}, {expect: hi}, {pause: 60s}]").replace("payload: 'hi', ", "")
+    roles = CLIENT.replace("expect: 'hi'", "steps: [{send: hi}, {expect: hi}, {pause: 60s}]").replace(
+        "payload: 'hi', ", ""
+    )
     result = served(code, "ready: {output: listening}", roles)
     assert message_of(result) == 'p ended with exit status 3 while it was still needed; its last line: "listening"'
 
@@ -249,7 +253,7 @@ def test_its_environment_is_ours_but_for_what_depends_on_the_user(monkeypatch: p
         import os
         here = os.environ
         print(os.getcwd() == here["HOME"], here["LC_ALL"], here["OURS"], here["GIVEN"])
-        print(here["PATH"].endswith("/sbin"), [name for name in here if "proxy" in name.lower()])
+        print("/usr/sbin" in here["PATH"].split(":"), [name for name in here if "proxy" in name.lower()])
     """
     expected = json.dumps("True C yes 7 bytes\nTrue []\n")
     result = awaited(code, f"env: {{GIVEN: '7 bytes'}}, expect_exit: 0, expect_stdout: {expected}")
@@ -328,7 +332,9 @@ def test_expressions_know_its_end_its_output_and_its_number() -> None:
 
 
 def test_the_output_of_a_service_is_what_has_come_so_far() -> None:
-    roles = CLIENT.replace("payload: 'hi', expect: 'hi'", "steps: [{check: \"p.stdout == 'listening\\n'\"}, {send: hi}, {expect: hi}]")
+    roles = CLIENT.replace(
+        "payload: 'hi', expect: 'hi'", "steps: [{check: \"p.stdout == 'listening\\n'\"}, {send: hi}, {expect: hi}]"
+    )
     result = served(ECHO, "ready: {output: listening}", roles.replace("\\n", "\\\\n"))
     assert result.passed, result.reason
 
@@ -383,7 +389,8 @@ def test_megabytes_of_output_are_read_and_not_kept() -> None:
     code = "import sys; [sys.stdout.write('x' * 99 + chr(10)) for _ in range(300_000)]; sys.exit(1)"
     result = awaited(code, "expect_exit: 0")
     assert message_of(result).startswith("p ended with exit status 1, not 0")
-    assert len(result.trace) < 10_000
+    assert len(result.trace) < 1000
+    assert any("more lines" in str(entry.command) for entry in result.trace)
 
 
 def test_output_that_is_expected_is_kept_whole() -> None:
@@ -419,8 +426,8 @@ def test_the_examples_with_programs_pass(name: str) -> None:
 
 
 def test_many_at_once_never_meet_on_a_port() -> None:
-    text = f"ports: [p]\nprocesses: {{p: {{command: {python(ECHO, '${ports.p}')}, ready: {{port: '${{ports.p}}'}}}}}}\n{CLIENT}"
-    results = play_all(programs(text) * 64)
+    service = f"{{command: {python(ECHO, '${ports.p}')}, ready: {{port: '${{ports.p}}'}}, timeout: 60s}}"
+    results = play_all(programs(f"ports: [p]\nprocesses: {{p: {service}}}\n{CLIENT}") * 64)
     assert [result.reason for result in results if not result.passed] == []
 
 
@@ -450,9 +457,7 @@ ROLES = "roles: {s: {protocol: tcp, side: server}, c: {side: client, to: s, step
     ],
 )
 def test_what_is_wrong_is_told_before_anything_starts(text: str, message: str) -> None:
-    found = errors_of(text)
-    assert len(found) == 1
-    assert message in found[0]
+    assert message in errors_of(text)[0]
 
 
 def test_ready_with_nothing_is_an_error() -> None:

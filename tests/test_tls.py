@@ -87,7 +87,6 @@ def test_what_tls_says_is_no_value_without_tls() -> None:
 def test_an_expression_says_whether_there_is_tls(value: str, secured: bool) -> None:
     """Also one whose value is known only when the role plays."""
     text = f"""
-        files: {{answer: "{value}"}}
         vars: {{secure: {value}}}
         roles:
           server: {{protocol: tcp, side: server, tls: "${{secure}}", steps: [{{expect: {{regex: "."}}}}], unread: allow}}
@@ -157,18 +156,14 @@ def test_a_handshake_that_must_fail_is_told_to_both_sides(name: str, read_size: 
     passes(play(failing(name, steps["server"], steps["client"]), read_size=read_size))
 
 
-@pytest.mark.parametrize("step", ['{send: "x"}', '{expect: "x"}', "expect_close", "expect_tls: {version: TLSv1.3}"])
+@pytest.mark.parametrize(
+    "step", ['{send: "x"}', '{expect: "x"}', "expect_close", "{expect_tls: {version: TLSv1.3}}", "{set: {a: 1}}"]
+)
 @pytest.mark.parametrize("name", ["unknown authority", "expired", "old version"])
 def test_any_other_step_fails_with_one_sentence(name: str, step: str) -> None:
-    """Whoever finds it first is told; the sentence is the same at every step."""
+    """Whoever finds it is told, and the sentence is the same at every step, or behind the last one."""
     *_, finder, told, _ = FAILURES[name]
-    result = play(
-        failing(
-            name,
-            f"{{{step}}}" if step.startswith("expect_tls") else step,
-            step if ":" not in step or step[0] == "{" else f"{{{step}}}",
-        )
-    )
+    result = play(failing(name, step, step))
     assert result.status is Status.FAILED
     assert result.failure is not None
     assert result.failure.role == finder
@@ -179,11 +174,14 @@ def test_a_role_without_steps_fails_with_its_handshake() -> None:
     failure(play(failing("expired", "", "")), "tls", "the peer's certificate has expired")
 
 
-def test_it_is_no_failure_to_agree_where_failure_was_expected_unless_a_step_says_so() -> None:
-    told = failure(
-        play(hello(more="{expect_tls: {failed: expired}}, ")), "deadlock", "waits for TLS with server to fail"
-    )
-    assert told.role == "server" or "client waits for TLS" in told.message
+def test_a_handshake_that_does_not_fail_as_it_should_is_told() -> None:
+    """At once: both wait, the client for a failure that cannot come any more."""
+    told = failure(play(hello(more="{expect_tls: {failed: expired}}, ")), "deadlock")
+    assert "client waits for TLS with server to fail" in told.message
+
+
+def test_no_failure_of_tls_is_awaited_where_there_is_none() -> None:
+    failure(play(hello("", "", more="{expect_tls: {failed: x}}, ")), "step", "there is no TLS")
 
 
 def test_a_failure_of_another_kind_fails_the_step() -> None:
@@ -203,7 +201,7 @@ def test_a_failure_that_was_expected_is_no_failure_at_the_end() -> None:
 
 def test_a_client_without_tls_is_told_off() -> None:
     text = pair(
-        '[{expect_tls: {failed: "speaks no TLS: it began with .GET / HTTP/1.1"}}]',
+        '[{expect_tls: {failed: "speaks no TLS"}}]',
         '[{send: "GET / HTTP/1.1\\r\\n"}]',
         of_server="tls: true",
     )
@@ -256,7 +254,7 @@ def test_a_handshake_that_came_with_the_last_plain_bytes_is_taken(read_size: int
 def test_plain_bytes_behind_starttls_are_told_off(read_size: int) -> None:
     """CVE-2011-0411: what an attacker puts there must never be taken for what came under TLS."""
     text = pair(UPGRADE, '[{send: "STARTTLS\\r\\nQUIT\\r\\n"}]')
-    failure(play(text, read_size=read_size), "tls", "plain bytes came behind STARTTLS 'Q")
+    failure(play(text, read_size=read_size), "tls", "plain bytes came behind STARTTLS")
 
 
 def test_plain_bytes_of_the_server_behind_starttls_are_told_off() -> None:
@@ -332,21 +330,11 @@ def test_the_end_comes_behind_what_a_slow_reader_has_still_to_read() -> None:
 def test_a_peer_that_does_not_read_leaves_no_room() -> None:
     text = pair(
         "[{send: {times: 9000000, of: x}}]",
-        "[{wait: never}]",
-        of_server="tls: true",
+        "[{pause: 10s}]",
+        of_server="tls: true, timeout: 200ms",
         of_client="tls: true",
-        more="",
-        top="",
     )
-    told = failure(
-        play(
-            text.replace("{wait: never}", "{pause: 10s}").replace(
-                "tls: true, steps: [{send", "tls: true, timeout: 200ms, steps: [{send"
-            )
-        ),
-        "step",
-    )
-    assert "no room to send" in told.message
+    failure(play(text), "step", "no room to send")
 
 
 def test_tls_over_a_unix_socket() -> None:
@@ -408,9 +396,30 @@ def test_a_certificate_that_is_not_there_is_the_machines_fault() -> None:
     assert (result.status, "No such file" in result.reason) == (Status.REFUSED, True), result.reason
 
 
-def test_ciphers_that_nobody_knows() -> None:
-    result = play(hello("tls: {ciphers: NONSENSE}"))
-    assert (result.status, "knows no cipher" in result.reason) == (Status.REFUSED, True), result.reason
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("ciphers: NONSENSE", "knows no cipher"),
+        ("alpn: [ä]", "1 to 255 bytes of ASCII"),
+        ("ca: nowhere.pem", "No such file"),
+    ],
+)
+def test_settings_that_openssl_does_not_take(setting: str, told: str) -> None:
+    result = play(hello("tls: true", f"tls: {{{setting}}}"))
+    assert (result.status, told in result.reason) == (Status.REFUSED, True), result.reason
+
+
+def test_a_name_that_no_client_can_ask_for() -> None:
+    failure(play(hello("tls: true", "tls: {server_name: .test}")), "step", "'.test' is no name")
+
+
+def test_versions_of_which_none_is_left() -> None:
+    assert play(hello("tls: {min_version: TLSv1.3, max_version: TLSv1.2}")).status is Status.FAILED
+
+
+def test_a_certificate_for_no_name_says_so() -> None:
+    result = play(hello(top="certificates: {bad: {names: ['a b']}}"))
+    assert (result.status, "'bad' cannot be made" in result.reason) == (Status.FAILED, True), result.reason
 
 
 def test_an_untrusted_file_shows_no_certificate_of_another_folder(tmp_path: Path) -> None:
@@ -425,7 +434,7 @@ def test_an_untrusted_file_shows_no_certificate_of_another_folder(tmp_path: Path
         (hello("", "tls: {client_ca: me}"), "'client_ca' is not for a client"),
         (hello("tls: {server_name: me}"), "'server_name' is not for a server"),
         (hello("tls: maybe"), "is not true, or a mapping"),
-        (hello("tls: \"${1 + 1}\""), "neither true nor false"),
+        (hello('tls: "${1 + 1}"'), "neither true nor false"),
         (hello().replace("protocol: tcp", "protocol: udp"), "'tls' is not for udp"),
     ],
 )

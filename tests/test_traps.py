@@ -57,7 +57,7 @@ def test_a_file_with_errors_is_not_searched_for_traps() -> None:
 
 @pytest.mark.parametrize("port", ["0", "12321", '"${ports.mine}"', '"${number}"'])
 def test_a_port_that_is_free_or_given_from_elsewhere_is_no_trap(port: str) -> None:
-    text = f'ports: [mine]\nvars: {{number: 8080}}\nroles: {{one: {{protocol: tcp, side: server, port: {port}}}}}\n'
+    text = f"ports: [mine]\nvars: {{number: 8080}}\nroles: {{one: {{protocol: tcp, side: server, port: {port}}}}}\n"
     assert warnings(text) == []
 
 
@@ -148,7 +148,8 @@ def test_strict_changes_nothing_for_a_file_without_warnings(sockrun: CommandLine
 
 
 def test_a_run_shows_no_warnings(sockrun: CommandLine) -> None:
-    sockrun.write("trap.yaml", "roles: {one: {protocol: tcp, side: server, payload: 'a\\n'}, two: {side: client, to: one}}\n")
+    text = "roles: {one: {protocol: tcp, side: server, payload: 'a\\n'}, two: {side: client, to: one}}\n"
+    sockrun.write("trap.yaml", text)
     assert "warning" in sockrun("validate", "trap.yaml").out
     outcome = sockrun("run", "trap.yaml")
     assert "warning" not in outcome.out + outcome.err

@@ -17,7 +17,9 @@ from sockrun.source import Node, Span
 _Place: TypeAlias = tuple[int, int]
 
 # Keys that no error elsewhere can come from, if they are not there.
-_OF_A_SCENARIO = frozenset({"sockrun", "name", "description", "tags", "requires", "expect_failure", "timeout", "network"})
+_OF_A_SCENARIO = frozenset(
+    {"sockrun", "name", "description", "tags", "requires", "expect_failure", "timeout", "network"}
+)
 _OF_A_ROLE = frozenset({"timeout", "hold", "unread", "socket", "retry_for", "listen"})
 
 

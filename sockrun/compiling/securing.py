@@ -101,12 +101,18 @@ def expect_tls(job: Job) -> Block:
     place = job.place(", ".join(job.node.mapping))
     block: list[Instruction] = []
     if FAILURE.intersection(job.node.mapping):
+        block.append(Check(place, _secured_at_all, lambda _: []))
         block.append(Wait(place, "tls", Receive(Nothing("the failure of TLS"), job.seconds(), "tls")))
     for key, node in job.node.mapping.items():
         test = _pattern(node, job.context) if key == "failed" else _fact(key, node, job.context)
         if test is not None:
             block.append(Check(place, test, lambda _: []))
     return tuple(block)
+
+
+def _secured_at_all(scope: Scope) -> None:
+    """Raises: ExpressionError, where nobody tried."""
+    scope.attribute("tls", None, "notified")
 
 
 Test = Callable[[Scope], Mismatch | None]

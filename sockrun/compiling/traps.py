@@ -130,7 +130,7 @@ def _talking(name: str, compilation: Compilation) -> list[str]:
     roles = compilation.roles
     others = [other for other, one in roles.items() if one.program.to == name]
     target = roles[name].program.to
-    return [name, *([target] if target in roles else []), *others]
+    return [name, *(other for other in roles if other == target), *others]
 
 
 def _ends_in_crlf(role: Role) -> bool:

@@ -29,8 +29,8 @@ from sockrun.commands import (
 )
 
 if TYPE_CHECKING:
-    from sockrun.network.processes import Child, Observer
     from sockrun.network.loop import Loop, Task
+    from sockrun.network.processes import Child, Observer
     from sockrun.program import SocketOptions
 
 

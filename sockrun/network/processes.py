@@ -19,13 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
-from typing import IO, Literal, Protocol, TypeAlias
+from typing import IO, ClassVar, Literal, Protocol, TypeAlias
 
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Spawn
@@ -145,7 +145,7 @@ class Child:
     def _nothing_left(self) -> None:
         self._observer.empty()
 
-    _SAYS: dict[str, Callable[..., None]] = {
+    _SAYS: ClassVar[Mapping[str, Callable[..., None]]] = {
         "pid": _has_pid,
         "failed": _failed,
         "exit": _exited,

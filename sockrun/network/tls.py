@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from sockrun.commands import Close, Event, Failed, Match, Send, SendPieces, StartTls
 from sockrun.network import authority
@@ -30,7 +31,6 @@ from sockrun.values import Value
 
 RECORDS = frozenset({21, 22})  # how TLS begins: an alert or a handshake message (RFC 8446 section 5.1)
 PORTION = 65536  # bytes decrypted at a time
-SHOWN = 16  # bytes of what is no TLS
 
 
 def begin(task: Task, stream: Stream, command: StartTls, end: TlsEnd, contexts: dict[TlsKey, object]) -> Reply:
@@ -45,7 +45,10 @@ def begin(task: Task, stream: Stream, command: StartTls, end: TlsEnd, contexts: 
     made = contexts.get(key)
     if not isinstance(made, ssl.SSLContext):
         made = contexts[key] = context(tls, end)
-    upgraded = TlsStream(stream, made, end.server, name, command.upgrade)
+    try:
+        upgraded = TlsStream(stream, made, end.server, name, command.upgrade)
+    except ValueError:  # OpenSSL does not take it
+        return Failed(f"{name!r} is no name that a client can ask for")
     task.channel = upgraded
     return upgraded.start(task, command)
 
@@ -57,7 +60,6 @@ class TlsStream(Stream):
 
     def __init__(self, plain: Stream, made: ssl.SSLContext, server: bool, name: str | None, upgrade: bool) -> None:
         super().__init__(plain._kernel, None, plain.peer, plain.local)
-        plain.hand_over(self)
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         connection = made.wrap_bio(self._in, self._out, server_side=server, server_hostname=name)
         assert isinstance(connection, Asked)
@@ -67,6 +69,7 @@ class TlsStream(Stream):
         self._agreed = False  # the handshake is done
         self._unsent = bytearray()  # encrypted, and the kernel had no room for it
         self._facts: dict[str, Value] = {"server_name": (name or "").encode(), "notified": False}
+        plain.hand_over(self)
 
     # --- the handshake ---
 
@@ -152,8 +155,7 @@ class TlsStream(Stream):
     def _feed(self, raw: bytes) -> None:
         """Decrypt what came over the wire."""
         if not self._began and raw[0] not in RECORDS:
-            what = "plain bytes came behind STARTTLS" if self._upgrade else "the peer speaks no TLS: it began with"
-            self._fail(f"{what} {raw[:SHOWN]!r}".replace(" b'", " '").replace(' b"', ' "'))
+            self._fail("plain bytes came behind STARTTLS" if self._upgrade else "the peer speaks no TLS")
             return
         self._began = True
         self._in.write(raw)
@@ -211,7 +213,7 @@ class TlsStream(Stream):
         """Send what OpenSSL wants to say by itself; what the kernel has no room for is sent later."""
         self._unsent += self._out.read()
         if self._unsent:
-            del self._unsent[: self._put(self._unsent)]
+            del self._unsent[: self._put(bytes(self._unsent))]
         if self._unsent:
             self._watch(self._interest | WRITE)
 
@@ -274,7 +276,7 @@ def _agreement(connection: Asked) -> dict[str, Value]:
 
 def _peer_names(connection: Asked) -> Iterator[str]:
     """The names that the peer's certificate is for, and its common name; all there is if it is not verified."""
-    shown = connection.getpeercert()
+    shown: dict[str, Any] = connection.getpeercert() or {}
     if not shown:
         der = connection.getpeercert(True)
         yield from authority.names_in(der) if der else ()

@@ -45,17 +45,21 @@ def context(tls: Tls, end: TlsEnd) -> ssl.SSLContext:
     if tls.cert is not None:
         _show(made, tls.cert, tls.key)
     if tls.alpn:
-        made.set_alpn_protocols(list(tls.alpn))
+        try:
+            made.set_alpn_protocols(list(tls.alpn))
+        except (ssl.SSLError, UnicodeError):
+            raise EnvironmentRefused("the name of an application protocol has 1 to 255 bytes of ASCII") from None
     return made
 
 
 def _choose_versions(made: ssl.SSLContext, tls: Tls) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # whoever names an old version wants it
-        if tls.min_version is not None:
-            made.minimum_version = VERSIONS[tls.min_version]
-        if tls.max_version is not None:
-            made.maximum_version = VERSIONS[tls.max_version]
+        try:
+            made.minimum_version = VERSIONS.get(tls.min_version or "", made.minimum_version)
+            made.maximum_version = VERSIONS.get(tls.max_version or "", made.maximum_version)
+        except ValueError:
+            raise EnvironmentRefused("OpenSSL does not speak these versions of TLS") from None
     ciphers = tls.ciphers
     if ciphers is None and OLD.intersection({tls.min_version, tls.max_version}):
         ciphers = "DEFAULT:@SECLEVEL=0"
@@ -87,8 +91,9 @@ class _Hearing:
     def __init__(self, alpn: tuple[str, ...]) -> None:
         self._alpn = alpn
 
-    def __call__(self, connection: Asked, name: str | None, _: ssl.SSLContext) -> int | None:
+    def __call__(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
         """None to go on, or the alert that refuses the handshake: OpenSSL itself would go on without a protocol."""
+        assert isinstance(connection, Asked)
         connection.server_name = name
         offered = client_hello.application_protocols(connection.hello) if self._alpn else ()
         connection.hello = b""

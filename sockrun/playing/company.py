@@ -10,13 +10,16 @@ of anything after `STOPPING` seconds is killed; the scenario is given back when 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sockrun.commands import Fact, Failed, Kill
 from sockrun.network.interface import Reply
 from sockrun.network.loop import Task
+from sockrun.playing import outcome, quiet
 from sockrun.playing.frame import Common, StepFailed
 from sockrun.playing.member import LAST, Member, Run
+from sockrun.playing.outcome import Verdict
 from sockrun.results import Failure, Waiting
 from sockrun.values import ExpressionError, NotYet, Value
 
@@ -165,16 +168,16 @@ class Company:
         for member in self.members.values():
             self.scene.loop.stop(member.task)
 
-    def end(self, then: Callable[[], None], doubtful: bool) -> None:
-        """Stop the services, end whatever is left, and call `then` when nothing is.
+    def end(self, verdict: Verdict, then: Callable[[Verdict], None]) -> None:
+        """Stop the services, end whatever is left, and call `then` with the last word when nothing is.
 
-        `doubtful`: the verdict may have its cause in the death of a service, which is given time to be noticed.
+        A verdict that may have its cause in the death of a service gives it time to be noticed.
         """
         if self._ended is not None:
             return
         self.leave()
-        self._ended = then
-        if doubtful and self.death is None and any(member.program.service for member in self.members.values()):
+        self._ended = lambda: then(self._last_word(verdict))
+        if _is_doubtful(verdict) and self.death is None and any(one.program.service for one in self.members.values()):
             self.scene.loop.arm(self._clock, DYING, lambda _: self._stop())
         else:
             self._stop()
@@ -212,8 +215,16 @@ class Company:
                 run.child.abandon()
                 run.over = True
 
-    def judge(self) -> Failure | None:
-        """What is expected of services is judged when they have ended."""
+    def _last_word(self, verdict: Verdict) -> Verdict:
+        """What is expected of services is judged when they have ended; the death of one is a cause of its own."""
+        if verdict is outcome.PASSED:
+            failure = self._judge()
+            return verdict if failure is None else quiet.with_surroundings(outcome.of_failure(failure), self.scene)
+        if self.death is not None and _is_doubtful(verdict):
+            return replace(verdict, reason=self.death.message, failure=self.death)
+        return verdict
+
+    def _judge(self) -> Failure | None:
         try:
             for member in self.members.values():
                 if member.program.service:
@@ -227,3 +238,8 @@ class Company:
 
     def _runs(self) -> Iterator[Run]:
         return (run for member in self.members.values() for run in member.runs)
+
+
+def _is_doubtful(verdict: Verdict) -> bool:
+    """Whether a role has seen what the death of a program looks like from outside."""
+    return verdict.failure is not None and verdict.failure.kind in ("closed", "reset", "refused")

@@ -20,7 +20,7 @@ from sockrun.network.interface import Spawn
 from sockrun.network.loop import Task
 from sockrun.network.processes import Child, Stream, how_it_ended, number_of, searched
 from sockrun.playing.frame import StepFailed
-from sockrun.playing.output import Output
+from sockrun.playing.output import Output, Pace
 from sockrun.program import Place, ProcessProgram, Ready
 from sockrun.results import Failure, FailureKind
 from sockrun.values import ExpressionError, NotYet, Operand, Scope, Value
@@ -49,6 +49,7 @@ class Run:
             "stdout": Output("stdout" in kept),
             "stderr": Output("stderr" in kept),
         }
+        self._paces: dict[Stream, Pace] = {"stdout": Pace(), "stderr": Pace()}
         self.child: Child | None = None
         self.pid: int | None = None
         self.status: int | None = None
@@ -63,13 +64,13 @@ class Run:
 
     def wrote(self, stream: Stream, data: bytes) -> None:
         self.outputs[stream].add(data)
-        for line in self.outputs[stream].lines(data):
+        for line in self._paces[stream].told(self.outputs[stream].lines(data), self._company.scene.loop.moment):
             self._say(stream, line)
 
     def ended(self, status: int) -> None:
         self.status = status
         for stream, output in self.outputs.items():
-            for line in output.rest():
+            for line in (*self._paces[stream].rest(), *output.rest()):
                 self._say(stream, line)
         self._company.record(self.name, how_it_ended(status))
         self._company.tell(Fact("ended", self.name))

@@ -11,7 +11,34 @@ from collections.abc import Iterator
 KEPT = 64 * 1024  # bytes at the start, and as many at the end
 WHOLE = 16 * 1024 * 1024  # bytes at the start, where all of it is wanted
 LINE = 400  # bytes of a line that are told
-LINES = 20  # that are told of what came at once
+LINES, WHILE = 20, 0.05  # lines that are told, at most, in so many seconds
+
+
+class Pace:
+    """How many lines are told, so that a program that writes very much does not push all else out of the transcript."""
+
+    def __init__(self) -> None:
+        self._since = float("-inf")
+        self._told = 0
+        self._passed_over = 0
+
+    def told(self, lines: Iterator[str], moment: float) -> Iterator[str]:
+        """Of these lines those that are told, at `moment` (seconds)."""
+        if moment - self._since > WHILE:
+            yield from self.rest()
+            self._since, self._told = moment, 0
+        for line in lines:
+            self._told += 1
+            if self._told <= LINES:
+                yield line
+            else:
+                self._passed_over += 1
+
+    def rest(self) -> Iterator[str]:
+        """How many lines were passed over since the last one that was told."""
+        if self._passed_over:
+            yield f"... and {self._passed_over:,} more lines"
+            self._passed_over = 0
 
 
 class Output:
@@ -42,15 +69,13 @@ class Output:
         return bytes((self._head + self._tail)[-size:]) if len(self._tail) < size else bytes(self._tail[-size:])
 
     def lines(self, data: bytes) -> Iterator[str]:
-        """The lines that are whole with this piece; of many at once the first ones, and how many followed."""
+        """The lines that are whole with this piece."""
         *lines, rest = data.split(b"\n")
         if lines:
             lines[0] = bytes(self._line) + lines[0]
             self._line.clear()
         self._line += rest[: LINE - len(self._line)]
-        yield from map(_shown, lines[:LINES])
-        if len(lines) > LINES:
-            yield f"... and {len(lines) - LINES:,} more lines"
+        yield from map(_shown, lines)
 
     def rest(self) -> Iterator[str]:
         """The last line, when it was not ended."""

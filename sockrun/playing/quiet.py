@@ -8,6 +8,7 @@ Both networks use this.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sockrun.commands import Await, Barrier, Command, Connect, Fact, Receive, Reset, Send, SendPieces, Sleep, StartTls
@@ -16,6 +17,7 @@ from sockrun.results import Failure, Waiting
 
 if TYPE_CHECKING:
     from sockrun.playing.cast import Cast
+    from sockrun.playing.outcome import Verdict
     from sockrun.playing.scene import Scene
 
 ENDED = "has ended"
@@ -60,6 +62,12 @@ def waiting(scene: Scene) -> Iterator[Waiting]:
             yield Waiting(cast.program.name, _no_connection(scene, cast), None)
     if scene.company is not None:
         yield from scene.company.waiting()
+
+
+def with_surroundings(verdict: Verdict, scene: Scene) -> Verdict:
+    """The verdict, with what all were doing when it was reached, and what had come or been written by then."""
+    output = () if scene.company is None else tuple(scene.company.output())
+    return replace(verdict, waiting=tuple(waiting(scene)), unread=tuple(unread(scene)), output=output)
 
 
 def standing_still(stuck: Sequence[Waiting], outside: bool) -> str:

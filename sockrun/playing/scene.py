@@ -8,16 +8,14 @@ everything back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
 from sockrun.commands import (
-    Address,
     Await,
     Barrier,
-    Close,
     Command,
     Connect,
     Done,
@@ -28,20 +26,21 @@ from sockrun.commands import (
     Tell,
 )
 from sockrun.diagnostics import EnvironmentRefused
-from sockrun.network.interface import PENDING, Channel, Endpoint, Listener, Network, Reply
+from sockrun.network.interface import PENDING, Channel, Listener, Network, Reply
 from sockrun.network.loop import Task
 from sockrun.playing import outcome, quiet
 from sockrun.playing.admission import check_hosts
-from sockrun.playing.cast import Cast, local_address, own_address, reachable, same_place
+from sockrun.playing.cast import Cast
 from sockrun.playing.frame import Common, Frame, StepFailed
 from sockrun.playing.interpreter import life
 from sockrun.playing.opening import Announce, bind_servers
 from sockrun.playing.outcome import Verdict
 from sockrun.playing.parting import PARTING, part
+from sockrun.playing.reaching import connect, target
 from sockrun.playing.recorder import Recorder, Watcher
 from sockrun.playing.securing import Securing
 from sockrun.playing.sharing import Sharing
-from sockrun.playing.verdicts import barrier_lost, fail_unread, one_too_many
+from sockrun.playing.verdicts import barrier_lost, one_too_many
 from sockrun.playing.workspace import Workspace
 from sockrun.program import Program, barriers_in
 from sockrun.results import Failure, Result, Status
@@ -83,12 +82,12 @@ class Scene:
         self.frames: dict[Task, Frame] = {}
         self._securing = Securing(self)
         self.polls = 1
-        self.outsiders = program.outside or self.company is not None  # whether a role has turned to somebody who is none
+        self.outsiders = program.outside or bool(program.processes)  # whether somebody takes part who is no role
         self.closed_world = not self.outsiders  # whether its standing still is worth a look
         self._ended = ended
         self._announce = announce
         self.listeners: list[Listener] = []
-        self._sockets: list[Task] = []  # those that play on datagrams
+        self.sockets: list[Task] = []  # those that play on datagrams
         self.starters: list[Task] = []  # of servers that begin to listen late
         self._unfinished = 0  # tasks that have not come to their end
         self._holding: list[Task] = []
@@ -164,10 +163,10 @@ class Scene:
         block = role.sequences[index if len(role.sequences) > 1 else 0]
         cast.tasks.append(task)
         if role.datagram:
-            self._sockets.append(task)
+            self.sockets.append(task)
         self.frames[task] = frame
         self._unfinished += 1
-        self.loop.start(task, life(frame, block, self._connect if role.side == "client" else None))
+        self.loop.start(task, life(frame, block, partial(target, self) if role.side == "client" else None))
 
     def accepted(self, cast: Cast, channel: Channel) -> None:
         """A connection has come for a server role."""
@@ -183,40 +182,6 @@ class Scene:
             message = one_too_many(cast.program, cast.wanted, channel.peer)
             self._fail(Failure("connection", cast.program.name, None, message))
 
-    # --- addresses ---
-
-    def _connect(self, frame: Frame) -> Connect:
-        role = frame.role
-        if role.to is None or role.port is not None or role.path is not None:
-            return Connect(own_address(role, frame), role.retry_for)
-        return Connect(reachable(self.sharing.addresses[role.to]), role.retry_for)
-
-    def _open(self, task: Task, command: Connect) -> Reply:
-        """Connect a client; whoever listens at an address of no role is somebody outside."""
-        frame = self.frames[task]
-        role = frame.role
-        if task.channel is not None:
-            task.channel.close(task, Close())
-            if task.channel.unread and not role.allow_unread:
-                fail_unread(frame, task.channel.unread)
-        frame.target = command.to
-        inside = any(same_place(command.to, address) for address in self._own_addresses())
-        self.outsiders = self.outsiders or not inside
-        self.closed_world = self.closed_world and inside
-        try:
-            local = local_address(role, frame)
-        except ExpressionError as error:
-            frame.fail("step", error.message)
-        endpoint = Endpoint(role.protocol, role.datagram, role.socket)
-        return self.network.connect(task, endpoint, command, local, inside)
-
-    def _own_addresses(self) -> Iterator[Address]:
-        """Where roles of the scenario hear: servers, and the clients that have a datagram socket."""
-        yield from (address for name, address in self.sharing.addresses.items() if name in self.casts)
-        for channel in (task.channel for task in self._sockets):
-            if channel is not None and channel.local is not None:
-                yield channel.local
-
     # --- commands that concern others (loop.Owner) ---
 
     def handle(self, task: Task, command: Command) -> Reply:
@@ -229,7 +194,7 @@ class Scene:
             case Barrier():
                 return self._arrive(task, command.name)
             case Connect():
-                return self._open(task, command)
+                return connect(self, task, command)
             case Kill() if self.company is not None:
                 return self.company.kill(command)
             case StartTls():
@@ -296,7 +261,7 @@ class Scene:
             return
         if self._closing and any(not task.done for task in self.frames):
             return
-        sockets = [task for task in self._sockets if task.generator is not None]
+        sockets = [task for task in self.sockets if task.generator is not None]
         if self._unfinished > len(sockets) or self._somebody_came():
             return
         self._concluding = True
@@ -403,7 +368,7 @@ class Scene:
         if verdict is outcome.PASSED:
             self._end()
             return
-        self._verdict = self._with_all_that_was_going_on(verdict)
+        self._verdict = quiet.with_surroundings(verdict, self)
         if self.company is not None:
             self.company.leave()
         for starter in self.starters:
@@ -411,10 +376,6 @@ class Scene:
         part(self)
         self.loop.arm(self._clock, PARTING, lambda _: self._end())
         self._end_if_parted()
-
-    def _with_all_that_was_going_on(self, verdict: Verdict) -> Verdict:
-        output = () if self.company is None else tuple(self.company.output())
-        return replace(verdict, waiting=tuple(quiet.waiting(self)), unread=tuple(quiet.unread(self)), output=output)
 
     def _part_badly(self, task: Task | None, error: Exception) -> None:
         verdict = outcome.of_error(error)
@@ -434,18 +395,10 @@ class Scene:
         if self.company is None:
             self._end_now()
         elif not self._given_back:
-            self.company.end(self._end_with_services, _is_doubtful(self._verdict))
+            self.company.end(self._verdict, self._end_with)
 
-    def _end_with_services(self) -> None:
-        """What is expected of services is judged when they have ended; the death of one is a cause of its own."""
-        assert self.company is not None
-        if self._verdict is outcome.PASSED:
-            failure = self.company.judge()
-            if failure is not None:
-                self._verdict = self._with_all_that_was_going_on(outcome.of_failure(failure))
-        elif self.company.death is not None and _is_doubtful(self._verdict):
-            death = self.company.death
-            self._verdict = replace(self._verdict, reason=death.message, failure=death)
+    def _end_with(self, verdict: Verdict) -> None:
+        self._verdict = verdict
         self._end_now()
 
     def _end_now(self) -> None:
@@ -485,11 +438,6 @@ class Scene:
 
     def random_bytes(self, size: int) -> bytes:
         return self.network.random_bytes(size)
-
-
-def _is_doubtful(verdict: Verdict) -> bool:
-    """Whether a role has seen what the death of a program looks like from outside."""
-    return verdict.failure is not None and verdict.failure.kind in ("closed", "reset", "refused")
 
 
 def _barriers(frame: Frame) -> frozenset[str]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LOCALHOST = "localhost"  # the name of whoever is reached over a path
 LOCAL_NAMES = (LOCALHOST, "127.0.0.1", "::1")
 VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-PATHS = ("cert", "key", "ca", "client_ca")
 
 
 def settled(settings: TlsSettings, scope: Scope) -> Tls | None:
@@ -95,7 +94,7 @@ class Securing:
 
     def start(self, task: Task, frame: Frame, command: StartTls) -> Reply:
         """Shake hands on the task's connection. Raises: EnvironmentRefused."""
-        tls = replace(command.tls, **self._paths(command.tls))
+        tls = self._with_paths(command.tls)
         end = self._server(task) if frame.role.side == "server" else self._client(frame)
         return self._scene.network.start_tls(task, replace(command, tls=tls), end, self._contexts)
 
@@ -113,11 +112,19 @@ class Securing:
 
     # --- paths ---
 
-    def _paths(self, tls: Tls) -> dict[str, str]:
-        """The files that are meant: a name of `certificates`, or a path from the scenario's own place on."""
-        return {key: self._path(key, value) for key in PATHS if (value := getattr(tls, key)) is not None}
+    def _with_paths(self, tls: Tls) -> Tls:
+        return replace(
+            tls,
+            cert=self._path("cert", tls.cert),
+            key=self._path("key", tls.key),
+            ca=self._path("ca", tls.ca),
+            client_ca=self._path("client_ca", tls.client_ca),
+        )
 
-    def _path(self, key: str, value: str) -> str:
+    def _path(self, key: str, value: str | None) -> str | None:
+        """The file that is meant: by a name of `certificates`, or a path from the scenario's own place on."""
+        if value is None:
+            return None
         folder = self._scene.workspace.folder
         if value in self._names:
             suffix = {"cert": "-both.pem", "key": ".key"}.get(key, ".pem")

@@ -153,8 +153,8 @@ def check(root: Node, part: Part = "scenario") -> list[Diagnostic]:
     from sockrun.reading.schema_errors import explain  # here, since a file without mistakes should not pay for it
 
     found = explain(root, [_mistake(error, _part(part)) for error in errors])
-    if len(errors) > MOST:
-        raise Invalid(found)
+    if max(len(errors), len(found)) > MOST:
+        raise Invalid(found[:MOST])
     return found
 
 

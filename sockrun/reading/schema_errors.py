@@ -11,9 +11,10 @@ keyword of JSON Schema that the schema uses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
-from sockrun.diagnostics import Diagnostic, did_you_mean, in_order, quoted
+from sockrun.diagnostics import MOST, Diagnostic, did_you_mean, in_order, quoted
 from sockrun.reading.schema import Mistake, Place, Schema, bare_verbs, beside, definition, forms, matcher_forms, verbs
 from sockrun.source import Node, Span
 
@@ -87,12 +88,12 @@ def _nothing(file: _File, mistake: Mistake) -> Finding:
 
 def _unknown_keys(file: _File, mistake: Mistake) -> Iterator[Finding]:
     known = mistake.schema["properties"]
-    for key in mistake.value:
-        if key not in known:
-            file.unknown.setdefault(mistake.path, []).append(key)
-            message = f"unknown key {_shown(key)} in {_subject(mistake)}"
-            hint = _elsewhere(mistake, key) or did_you_mean(key, known) or _allowed(known)
-            yield Finding(Diagnostic("unknown-key", message, file.key(mistake.path, key), hint), "key")
+    unknown = (key for key in mistake.value if key not in known)
+    for key in islice(unknown, MOST + 1):
+        file.unknown.setdefault(mistake.path, []).append(key)
+        message = f"unknown key {_shown(key)} in {_subject(mistake)}"
+        hint = _elsewhere(mistake, key) or did_you_mean(key, known) or _allowed(known)
+        yield Finding(Diagnostic("unknown-key", message, file.key(mistake.path, key), hint), "key")
 
 
 def _elsewhere(mistake: Mistake, key: str) -> str | None:
