@@ -109,6 +109,9 @@ class Mask:
         for start, end in _found(self._bytes, expected):
             if at is not None and start <= at < end:
                 return _covered(received, start, _common_end(expected[end:], received[start:])), start, True
+        for start, end in _found(self._bytes, received):
+            if at is not None and start <= at < end:
+                return received, start, True
         return received, offset, False
 
     # --- files ---

@@ -20,6 +20,7 @@ from sockrun.values import Operand, Payload, Scope, Value
 
 Protocol: TypeAlias = Literal["tcp", "udp", "unix"]
 Side: TypeAlias = Literal["server", "client", "proxy"]
+Heading: TypeAlias = Literal["to_server", "to_client"]
 Wanted: TypeAlias = Literal["bytes", "fin", "reset", "refused", "tls", "silence"]
 
 
@@ -187,6 +188,41 @@ class CertificateProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class Corrupt:
+    """The byte at `at`, counted from 0, is combined with `xor`."""
+
+    at: int
+    xor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What a proxy does to all that passes: seconds, bytes a second, bytes, shares from 0 to 1.
+
+    They hold for one `direction`, and for the connection with that number where one is named.
+    """
+
+    latency: float = 0.0
+    jitter: float = 0.0
+    bandwidth: float | None = None
+    segment: int | None = None
+    loss: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    corrupt: Corrupt | None = None
+    close_after: int | None = None
+    reset_after: int | None = None
+    direction: Heading | Literal["both"] = "both"
+    connection: int | None = None
+    seed: int = 0
+
+    def on(self, heading: Heading, number: int) -> Faults:
+        """Those that hold that way, for the connection with that number; where none do, the link is a good one."""
+        holds = self.direction in ("both", heading) and self.connection in (None, number)
+        return self if holds else Faults(seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True)
 class RoleProgram:
     """One role. `sequences` has one block that every connection or copy runs, or, where `connections` was
     a list of step lists, a block for each connection in order of acceptance."""
@@ -200,7 +236,7 @@ class RoleProgram:
     host: Operand | None = None
     port: Operand | None = None
     path: Operand | None = None
-    to: str | None = None  # the server role that a client connects to
+    to: str | None = None  # the role that a client or proxy connects to
     local_host: Operand | None = None
     local_port: Operand | None = None
     socket: SocketOptions = field(default_factory=SocketOptions)
@@ -214,6 +250,7 @@ class RoleProgram:
     retry_for: float = 0.0  # seconds
     timeout: float = 5.0  # seconds, for a step that names none
     tls: TlsSettings | None = None  # from the first byte on
+    network: Faults = field(default_factory=Faults)  # of a proxy
     last: Block = ()  # `finally`
     barriers: frozenset[str] = frozenset()  # the barriers that its steps name
     hosts: frozenset[str] = frozenset()  # those that it names, as far as they are known before it plays
@@ -318,7 +355,7 @@ class Program:
         """The (protocol, port) pairs that it names as numbers to be listened on: such scenarios must not overlap."""
         found = set()
         for role in self.roles.values():
-            port = role.port.constant if role.port is not None and role.side == "server" else None
+            port = role.port.constant if role.port is not None and role.side != "client" else None
             if isinstance(port, int) and port:
                 found.add((role.protocol, port))
         for process in self.processes.values():

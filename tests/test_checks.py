@@ -13,7 +13,6 @@ from tests import golden
 
 INVALID = golden.files("invalid")
 SCENARIOS = sorted((Path(__file__).parent.parent / "scenarios").glob("*.yaml"))
-NOT_YET = {"slow_link"}
 
 
 def diagnose(text: str) -> list[Diagnostic]:
@@ -41,11 +40,10 @@ def test_every_golden_text_has_its_file() -> None:
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_an_example_compiles_or_says_what_is_not_built_yet(path: Path) -> None:
+def test_an_example_compiles_without_a_warning(path: Path) -> None:
     loaded = load(path)
-    expected = {"not-in-this-version"} if path.stem in NOT_YET else set()
-    assert {diagnostic.code for diagnostic in loaded.diagnostics} == expected
-    assert bool(loaded.programs) is (path.stem not in NOT_YET)
+    assert loaded.diagnostics == ()
+    assert loaded.programs
 
 
 def test_a_fixed_port_may_be_shared_by_protocols_and_by_hosts() -> None:
@@ -139,12 +137,12 @@ def test_a_signal_may_start_a_role() -> None:
     assert codes(text) == []
 
 
-def test_what_is_not_built_yet_is_told_in_defaults_too() -> None:
+def test_a_network_in_defaults_is_for_proxies_only() -> None:
     text = """
         defaults: {network: {latency: 5ms}}
-        roles: {server: {protocol: tcp, side: server}}
+        roles: {server: {protocol: tcp, side: server}, link: {side: proxy, to: server}}
     """
-    assert codes(text) == ["not-in-this-version"]
+    assert codes(text) == []
 
 
 def test_hosts_that_are_not_known_yet_are_not_taken_for_the_same() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from sockrun.network.guard import Guard
 from sockrun.results import Result, Status
+from tests.peers import datagrams
 from tests.playing import play
 
 TWO_KINDS = pytest.mark.parametrize("server", ["protocol: udp", "protocol: unix, datagram: true, path: '${dir}/s'"])
@@ -283,3 +284,8 @@ def test_abstract_names_leave_no_file_behind(kind: str) -> None:
                     {{check: "peer.host == '{name}'"}}]}}
     """)
     assert not Path(name).exists()
+
+
+def test_a_datagram_role_is_not_said_to_accept_a_connection() -> None:
+    result = play(datagrams('[{expect: "x"}]', '[{send: "x"}]'))
+    assert not [entry for entry in result.trace if entry.command == "accept"]

@@ -172,3 +172,10 @@ def test_a_busy_loop_sees_no_deadlock_that_is_none() -> None:
     )
     results = play_all(programs(exchange) * 300, read_size=3)
     assert [result.reason for result in results if not result.passed] == []
+
+
+def test_a_connection_that_was_made_is_not_called_missing() -> None:
+    """The client fails before the server has accepted it."""
+    result = play(pair('[{expect: "x"}]', '[{check: "1 == 2"}]'))
+    doing = {who.role: who.doing for who in result.waiting}
+    assert "nobody" not in doing["server"]

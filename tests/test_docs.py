@@ -83,7 +83,9 @@ def test_every_block_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("block", [b for b in YAML if not {"fails", "fragment"} & set(b.words)], ids=str)
 def test_a_scenario_of_the_documentation_passes(block: Block) -> None:
-    assert [result.reason for result in play_all(programs(on_a_free_port(block.text))) if not result.passed] == []
+    results = play_all(programs(on_a_free_port(block.text)))
+    fine = (Status.PASSED, Status.SKIPPED)  # where a program is not there
+    assert [result.reason for result in results if result.status not in fine] == []
 
 
 @pytest.mark.parametrize("block", of("yaml", "fails"), ids=str)

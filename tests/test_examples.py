@@ -19,6 +19,7 @@ EXAMPLES = [
     "mock_server",
     "refused",
     "retry_after_reset",
+    "slow_link",
     "smtp_starttls",
     "tcp_hello",
     "tls_matrix",
@@ -59,6 +60,7 @@ ONE_BYTE = [
     ("mock_server", '- expect: "+OK logged in"', '- expect: "+OK lagged in"', b"+OK lagged in"),
     ("retry_after_reset", '- expect: "par"', '- expect: "pbr"', b"pbr"),
     ("tftp_read", '{hex: "00 04 00 01"}\n  client', '{hex: "00 04 00 02"}\n  client', b"\x00\x04\x00\x02"),
+    ("slow_link", "- expect: {length: 500}", '- expect: "0123456798"', b"0123456798"),
     ("smtp_starttls", '- expect: "QUIT"', '- expect: "QUIX"', b"QUIX"),
     ("unix_datagram", '"<(?P<priority>', '"#(?P<priority>', None),
     (

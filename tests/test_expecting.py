@@ -6,6 +6,7 @@ import pytest
 
 from sockrun.compiling.loading import load_text
 from sockrun.network.kernel import SCRATCH
+from sockrun.reporters.transcript import describe
 from tests.peers import datagrams, failure, pair, passes
 from tests.playing import play
 
@@ -147,6 +148,12 @@ def test_a_message_that_none_takes_fails_and_shows_the_open_ones() -> None:
 def test_the_last_open_one_tells_what_differs() -> None:
     told = failure(play(lines('[{expect_in_any_order: ["one", "two"]}]', "[{send: one}, {send: twa}]")), "mismatch")
     assert (told.expected, told.received, told.offset) == (b"two", b"twa", 2)
+
+
+def test_a_message_that_none_takes_is_not_shown_as_taken() -> None:
+    result = play(lines('[{expect_in_any_order: ["one", "two"]}]', "[{send: one}, {send: twa}]"))
+    told = [describe(entry) for entry in result.trace if entry.role == "server"]
+    assert told[1:] == ['< "one"', '! "twa" came: nothing still open takes this message']
 
 
 def test_the_timeout_is_for_all_of_them() -> None:

@@ -181,10 +181,10 @@ def test_a_framed_matcher_says_what_the_inner_one_says() -> None:
 
 
 IMPOSSIBLE = [
-    ("line", b"12345678901", "a line goes on without LF after 10 bytes"),
-    ("line", b"12345678901\n", "a line goes on without LF after 10 bytes"),
-    ("crlf", b"12345678901\r", "a line goes on without CRLF after 10 bytes"),
-    ("{delimiter: ab}", b"12345678901a", 'a message goes on without "ab" after 10 bytes'),
+    ("line", b"12345678901", "a line goes on without LF after the 10 bytes that a message may hold"),
+    ("line", b"12345678901\n", "a line goes on without LF after the 10 bytes that a message may hold"),
+    ("crlf", b"12345678901\r", "a line goes on without CRLF after the 10 bytes that a message may hold"),
+    ("{delimiter: ab}", b"12345678901a", 'a message goes on without "ab" after the 10 bytes that a message may hold'),
     ("close", b"12345678901", "the peer sent over 10 bytes and did not close"),
     ("{length_prefix: B}", b"\x0b", "a message of 11 bytes is announced, and it may have 10 bytes at most"),
     ("{length_prefix: b}", b"\xff", "the length -1 leaves no room for a message"),

@@ -169,7 +169,10 @@ TOO_MUCH = {
         "too-many-combinations",
     ),
     "roles": (roles(5_000, "side: client, to: r0"), "too-many-roles"),
-    "a chain of targets": (roles(1_000, "side: proxy, to: r{before}"), "not-in-this-version"),
+    "a chain of targets": (
+        roles(1_000, "side: proxy, to: r{before}", "protocol: tcp, side: client, port: 1"),
+        "to-a-client",
+    ),
     "a ring of targets": (roles(1_000, "side: client, to: r{next}", "side: client, to: r1"), "to-a-circle"),
     "a ring of starts": (
         roles(1_000, "side: client, to: r0, start: {{after: r{next}}}").replace("after: r0", "after: r1"),

@@ -6,6 +6,7 @@ import pytest
 
 from sockrun.compiling.loading import load_text
 from sockrun.network.kernel import SCRATCH
+from sockrun.reporters.transcript import describe
 from sockrun.results import Status
 from tests.peers import client_of, datagrams, failure, pair, passes, play_outside, says_and_closes, says_and_resets
 from tests.playing import play
@@ -62,6 +63,12 @@ def test_a_message_that_no_case_takes_fails_and_the_cases_are_listed() -> None:
 def test_the_only_case_tells_what_differs() -> None:
     told = failure(play(lines('[{react: [{expect: "PING"}]}]', '[{send: "PONG"}]')), "mismatch", "no case takes")
     assert (told.expected, told.received, told.offset) == (b"PING", b"PONG", 1)
+
+
+def test_a_message_that_no_case_takes_is_not_shown_as_taken() -> None:
+    result = play(lines('[{react: [{expect: "PING"}]}]', '[{send: "PING"}, {send: "PONG"}]'))
+    told = [describe(entry) for entry in result.trace if entry.role == "server"]
+    assert told[1:] == ['< "PING"', '! "PONG" came: no case takes this message']
 
 
 def test_a_peer_that_closes_in_the_middle_of_a_message_fails_it() -> None:

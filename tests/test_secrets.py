@@ -209,6 +209,15 @@ def test_a_difference_inside_a_secret_is_only_said_to_be_one() -> None:
     assert [entry.event.reason for entry in result.trace if entry.event and entry.role == "server"] == ["differs"]  # type: ignore[union-attr]
 
 
+def test_a_difference_inside_a_secret_that_came_is_only_said_to_be_one() -> None:
+    """The byte that was not expected is one of the secret's."""
+    wrong = play(pair('[{expect: "PASS hunter3\\r\\n"}]', '[{send: "PASS ${password}\\r\\n"}]'))
+    failure = wrong.failure
+    assert failure is not None
+    assert (failure.message, wrong.reason, failure.offset) == ("differs", "differs", 5)
+    assert failure.received == b"PASS " + b"*" * len(SECRET.encode()) + b"\r\n"
+
+
 def test_a_difference_outside_is_told_as_ever() -> None:
     failure = play(pair('[{expect: "LOGIN ${password}"}]', '[{send: "LOGON ${password}"}]')).failure
     assert failure is not None

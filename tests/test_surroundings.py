@@ -9,9 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -225,6 +226,20 @@ def test_where_there_is_no_ipv6_what_requires_it_is_skipped_and_else_refused(soc
     assert (status, "REFUSED" in out) == (3, True), out
 
 
+def test_a_unix_path_that_is_too_long_for_the_system_says_so(sockrun: CommandLine, tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    text = """
+    roles:
+      server: {protocol: unix, side: server, path: "${dir}/local.sock", payload: "x"}
+      client: {side: client, to: server, expect: "x"}
+    """
+    sockrun.write("path.yaml", text)
+    status, out, _ = run(sockrun, "run", "path.yaml", environment=bare(TMPDIR=str(folder)))
+    assert status == 3
+    assert "bytes long, and the system takes 107: choose a shorter path" in out
+
+
 # --- signals -----------------------------------------------------------------------------------
 
 MOMENTS, TOGETHER = 25, 5
@@ -246,14 +261,20 @@ def start(sockrun: CommandLine, folder: Path, *words: str, python: tuple[str, ..
     )
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """For temporary files: a unix socket's path holds 107 bytes, and pytest's own folders are deep."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_any_moment_of_a_run_ends_it_with_nothing_left(
-    sockrun: CommandLine, tmp_path: Path, number: signal.Signals
+    sockrun: CommandLine, short_folder: Path, number: signal.Signals
 ) -> None:
     """The moment is a line of the transcript."""
     sockrun.write("chatters.yaml", CHATTERS)
-    folder = tmp_path / "temporary"
-    folder.mkdir()
+    folder = short_folder
     moments = random.Random(number).choices(range(2, 100), k=MOMENTS)
     for group in range(0, MOMENTS, TOGETHER):
         with ExitStack() as ending:

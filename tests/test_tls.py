@@ -89,7 +89,7 @@ def test_an_expression_says_whether_there_is_tls(value: str, secured: bool) -> N
     text = f"""
         vars: {{secure: {value}}}
         roles:
-          server: {{protocol: tcp, side: server, tls: "${{secure}}", steps: [{{expect: {{regex: "."}}}}], unread: allow}}
+          server: {{protocol: tcp, side: server, tls: "${{secure}}", steps: [{{expect: "x"}}]}}
           client: {{side: client, to: server, tls: "${{secure and server.port > 0}}", steps: [{{send: "x"}}]}}
     """
     (program,) = programs(text)
@@ -347,7 +347,8 @@ def test_a_client_connects_anew_under_tls() -> None:
     """As its role says, or as the step says."""
     text = pair(
         '[{expect: "x"}, {expect_close: {notify: required}}]',
-        '[{send: "x"}, connect, {send: "x"}, {connect: {tls: {max_version: TLSv1.2}}}, {send: "x"}, {expect_tls: {version: TLSv1.2}}]',
+        '[{send: "x"}, connect, {send: "x"}, {connect: {tls: {max_version: TLSv1.2}}}, '
+        '{send: "x"}, {expect_tls: {version: TLSv1.2}}]',
         of_server="tls: true, connections: 3",
         of_client="tls: true",
     )

@@ -211,6 +211,7 @@ class _Roles:
             framing=nodes.get("framing"),
             sequences=sequences,
             tls=nodes.get("tls"),
+            network=nodes.get("network"),
             last=_steps(nodes.get("finally")),
             connections=connections,
             instances=settled(nodes.get("instances"), context, to_count, 1),
@@ -276,7 +277,7 @@ class _Roles:
     def _complain(self, entries: _Entries, kind: Kind) -> None:
         """Keys that cannot stand beside each other."""
         keys, problems = entries.keys, self.problems
-        if "to" in keys:
+        if "to" in keys and kind.side != "proxy":
             for key in _ADDRESS:
                 if key in keys:
                     message = f"{key!r} stands beside 'to', which already says where to connect"

@@ -108,6 +108,9 @@ def _check_targets(compilation: Compilation, problems: Problems) -> None:
 def _check_addresses(compilation: Compilation, problems: Problems) -> None:
     """Every client has somebody to connect to, and every unix role a path."""
     for role in _roles(compilation):
+        if role.side == "proxy":
+            _check_proxy(role, problems)
+            continue
         addressed = role.to is not None or (role.path if role.protocol == "unix" else role.port) is not None
         if addressed or (role.side == "server" and role.protocol != "unix"):
             continue
@@ -120,11 +123,21 @@ def _check_addresses(compilation: Compilation, problems: Problems) -> None:
             problems.error("no-target", message, role.span, hint=f"name a server with 'to', or give a {wanted!r}")
 
 
+def _check_proxy(role: Role, problems: Problems) -> None:
+    """A proxy has a target, and over unix sockets a path of its own."""
+    if role.to is None:
+        message = f"proxy {role.name!r} does not say whom it stands before"
+        problems.error("no-target", message, role.span, hint="name a server with 'to'")
+    elif role.protocol == "unix" and role.path is None:
+        hint = "say 'path: ${dir}/name.sock'"
+        problems.error("no-path", f"unix proxy {role.name!r} has no path", role.span, hint=hint)
+
+
 def _check_fixed_addresses(compilation: Compilation, problems: Problems) -> None:
     """No two servers on one port or path."""
     taken: dict[tuple[str, object], list[CompiledRole]] = defaultdict(list)
     for one in compilation.roles.values():
-        if one.role.side != "server" or _shares(one.role):
+        if one.role.side == "client" or _shares(one.role):
             continue
         key = one.fixed
         if key is None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from sockrun.commands import Await, Fact, Tell
 from sockrun.compiling.builder import started_after
 from sockrun.compiling.context import Context
+from sockrun.compiling.faulting import faults
 from sockrun.compiling.model import Named, Role, Scenario, Step
 from sockrun.compiling.processes import compile_processes, is_awaited, with_kept
 from sockrun.compiling.scalars import Literal, converted_if_said, to_bytes, to_port
@@ -128,7 +129,7 @@ def _compile_role(role: Role, scenario: Scenario, shared: Context, scale: float)
         local_port=converted_if_said(role.local_port, context, to_port),
         socket=role.socket,
         connections=role.connections,
-        per_sender=role.datagram and "connections" in role.keys,
+        per_sender=role.datagram and (role.side == "proxy" or "connections" in role.keys),
         instances=role.instances,
         hold=role.hold,
         listen=role.listen,
@@ -136,6 +137,7 @@ def _compile_role(role: Role, scenario: Scenario, shared: Context, scale: float)
         retry_for=role.retry_for,
         timeout=role.timeout * scale,
         tls=tls_settings(role.tls, role, context),
+        network=faults(role, context),
         last=compile_steps(role.last, shop, "finally."),
         barriers=frozenset().union(*map(barriers_in, sequences)),
     )
@@ -212,7 +214,7 @@ def _pointed(one: CompiledRole, compiled: Mapping[str, CompiledRole]) -> Compile
     if one.role.side != "client" or one.program.to is not None or one.fixed is None or one.host is None:
         return one
     for other in compiled.values():
-        if other.role.side == "server" and (other.fixed, other.host) == (one.fixed, one.host):
+        if other.role.side != "client" and (other.fixed, other.host) == (one.fixed, one.host):
             return replace(one, program=replace(one.program, to=other.role.name))
     return one
 

@@ -108,6 +108,7 @@ class Role:
     local_port: Node | None = None
     framing: Node | None = None
     tls: Node | None = None
+    network: Node | None = None
     sequences: tuple[tuple[Step, ...], ...] = ((),)
     last: tuple[Step, ...] = ()
     connections: int | None = 1

@@ -155,7 +155,7 @@ class _Cast:
 
     def _missing_address(self, one: CompiledRole) -> Iterator[tuple[Span, str, list[str]]]:
         role = self.programs[one.role.name]
-        if role.side == "client" and role.to in self._gone and role.to not in self.elsewhere:
+        if role.side != "server" and role.to in self._gone and role.to not in self.elsewhere:
             what = f"{role.name!r} connects to the address of {role.to!r} (or say --play {role.name}=HOST:PORT)"
             yield one.role.span, what, [str(role.to)]
 

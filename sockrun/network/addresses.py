@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from sockrun.commands import Address
@@ -16,6 +17,7 @@ from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Endpoint
 
 GROUPS = frozenset(str(first) for first in range(224, 240))  # how a numeric multicast address begins
+LONGEST_PATH = 107  # bytes (unix(7): sun_path, less its NUL)
 SYSTEM_BACKLOG = 4096  # the kernel caps it by net.core.somaxconn (listen(2))
 
 
@@ -97,27 +99,19 @@ def make_socket(endpoint: Endpoint, family: socket.AddressFamily) -> socket.sock
 
 
 def set_options(sock: socket.socket, endpoint: Endpoint) -> None:
-    """The role's `socket` options. Raises: OSError."""
+    """The role's `socket` options. Raises: EnvironmentRefused."""
     options = endpoint.options
     if endpoint.protocol == "tcp":
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(options.nodelay))
-        if options.max_segment is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, options.max_segment)
-    if options.reuse_port:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if options.linger is not None:
-        import struct
-
-        linger = struct.pack("ii", 1, int(options.linger))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    if options.send_buffer is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer)
-    if options.receive_buffer is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receive_buffer)
-    if options.broadcast:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-    if options.ttl is not None:
-        _set_ttl(sock, options.ttl)
+    for name, set_one in _OPTIONS.items():
+        value = getattr(options, name)
+        if value is None or value is False:
+            continue
+        try:
+            set_one(sock, value)
+        except OSError as error:
+            message = f"the system refused the socket option '{name}' with {value}: {_reason(error)}"
+            raise EnvironmentRefused(message) from None
     if options.multicast_group is not None or options.multicast_interface is not None:
         from sockrun.network import multicast
 
@@ -125,12 +119,44 @@ def set_options(sock: socket.socket, endpoint: Endpoint) -> None:
 
 
 def _set_ttl(sock: socket.socket, hops: int) -> None:
+    """A stream has no multicast, and its socket takes no such option (ip(7))."""
+    datagrams = sock.type == socket.SOCK_DGRAM
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, hops)
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hops)
+        if datagrams:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hops)
     else:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, hops)
+        if datagrams:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, hops)
+
+
+def _set_linger(sock: socket.socket, seconds: float) -> None:
+    import struct
+
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, int(seconds)))
+
+
+def _set_segment(sock: socket.socket, size: int) -> None:
+    """Nothing but TCP has segments; `defaults` may say it for all."""
+    if sock.family != socket.AF_UNIX and sock.type == socket.SOCK_STREAM:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, size)
+
+
+def _set_number(level: int, option: int) -> Callable[[socket.socket, int], None]:
+    return lambda sock, value: sock.setsockopt(level, option, int(value))
+
+
+# What else may be set on a socket: the name in a scenario, and how the system is told (socket(7), tcp(7)).
+_OPTIONS: dict[str, Callable[[socket.socket, Any], None]] = {
+    "max_segment": _set_segment,
+    "reuse_port": _set_number(socket.SOL_SOCKET, socket.SO_REUSEPORT),
+    "linger": _set_linger,
+    "send_buffer": _set_number(socket.SOL_SOCKET, socket.SO_SNDBUF),
+    "receive_buffer": _set_number(socket.SOL_SOCKET, socket.SO_RCVBUF),
+    "broadcast": _set_number(socket.SOL_SOCKET, socket.SO_BROADCAST),
+    "ttl": _set_ttl,
+}
 
 
 def bind(sock: socket.socket, endpoint: Endpoint, address: Address) -> None:
@@ -147,6 +173,9 @@ def bind(sock: socket.socket, endpoint: Endpoint, address: Address) -> None:
 
 def _not_bound(error: OSError, endpoint: Endpoint, address: Address) -> str:
     where = f"{endpoint.protocol} {address}"
+    size = len(os.fsencode(address.host))
+    if address.path and size > LONGEST_PATH:
+        return f"{where} is {size} bytes long, and the system takes {LONGEST_PATH}: choose a shorter path (or TMPDIR)"
     if error.errno == errno.EADDRINUSE:
         if address.path:
             return f"{where} exists already: remove the file, or choose a path in ${{dir}}"

@@ -177,14 +177,14 @@ class Datagrams:
     # --- sending ---
 
     def send(self, task: Task, command: Send) -> Reply:
-        event = self._put(command)
+        event = self.put(command)
         if event is PENDING:
             self._task, self._unsent = task, command
             self._watch(self._interest | WRITE)
             self._kernel.loop.arm(task, command.seconds, self.expired)
         return event
 
-    def _put(self, command: Send) -> Reply:
+    def put(self, command: Send) -> Reply:
         sock, to = self._sock, command.to or self.peer
         if sock is None:
             return Failed("the socket is closed")
@@ -307,7 +307,7 @@ class Datagrams:
             else:
                 self._watch(self._interest & ~READ)
         if mask & WRITE and self._unsent is not None:
-            event = self._put(self._unsent)
+            event = self.put(self._unsent)
             if event is not PENDING:
                 self._watch(self._interest & ~WRITE)
                 self._answer(event)

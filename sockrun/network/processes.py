@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -85,33 +85,15 @@ class Child:
         self._pid = 0
         self._over = False
         self.status: int | None = None
-        self._control, theirs = socket.socketpair()
-        with theirs, tempfile.TemporaryFile() as order:
-            marshal.dump((list(spawn.words), dict(spawn.env), spawn.cwd, spawn.user, spawn.folder), order)
-            order.seek(0)
-            self._keeper = self._start_keeper(theirs.fileno(), order.fileno(), spawn)
-        self._control.setblocking(False)
+        try:
+            self._keeper, self._control = _start_keeper(spawn)
+        except OSError as error:
+            raise EnvironmentRefused(f"no process can be started: {error.strerror}") from None
         selector.register(self._control, EVENT_READ, _Handler(self._hear, observer))
         self._pipes: dict[Stream, IO[bytes]] = {}
         self._listen("stdout", self._keeper.stdout)
         self._listen("stderr", self._keeper.stderr)
         self._feed = _Feed(selector, self._keeper.stdin, spawn, observer)
-
-    def _start_keeper(self, control: int, order: int, spawn: Spawn) -> subprocess.Popen[bytes]:
-        fed = spawn.stdin is not None or spawn.stdin_open
-        try:
-            return subprocess.Popen(
-                [sys.executable, "-I", "-S", KEEPER, str(control), str(order)],
-                stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                pass_fds=(control, order),
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._control.close()
-            raise EnvironmentRefused(f"no process can be started: {error.strerror}") from None
 
     # --- what the keeper says ---
 
@@ -232,6 +214,28 @@ class Child:
         except subprocess.TimeoutExpired:  # it hangs on something that even KILL does not end
             self._keeper.kill()
             self._keeper.wait()
+
+
+def _start_keeper(spawn: Spawn) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """A keeper with its order, and our end of the socket to it. Raises: OSError."""
+    fed = spawn.stdin is not None or spawn.stdin_open
+    ours, theirs = socket.socketpair()
+    with theirs, ExitStack() as undoing, tempfile.TemporaryFile() as order:
+        undoing.enter_context(ours)
+        marshal.dump((list(spawn.words), dict(spawn.env), spawn.cwd, spawn.user, spawn.folder), order)
+        order.seek(0)
+        keeper = subprocess.Popen(
+            [sys.executable, "-I", "-S", KEEPER, str(theirs.fileno()), str(order.fileno())],
+            stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=(theirs.fileno(), order.fileno()),
+            start_new_session=True,
+        )
+        ours.setblocking(False)
+        undoing.pop_all()
+    return keeper, ours
 
 
 class _Feed:

@@ -232,7 +232,7 @@ class Stream:
 
     def send(self, task: Task, command: Send) -> Reply:
         data = command.data
-        size = self._put(data)
+        size = self.put(data)
         if size == len(data):
             return None
         self._outgoing = memoryview(data)[size:]
@@ -251,7 +251,7 @@ class Stream:
         if self._outgoing is not None:
             self._watch(self._interest | WRITE)
 
-    def _put(self, data: bytes | memoryview) -> int:
+    def put(self, data: bytes | memoryview) -> int:
         """Hand bytes to the kernel; how many it took. A dead connection takes all: the next wait tells."""
         if self._sock is None or self._kept is not None:
             return len(data)
@@ -274,7 +274,7 @@ class Stream:
         if self._task is None or self._reader is not None:
             return
         if self._outgoing is not None:
-            self._outgoing = self._outgoing[self._put(self._outgoing) :]
+            self._outgoing = self._outgoing[self.put(self._outgoing) :]
             if self._outgoing:
                 return
             self._outgoing = None
@@ -291,7 +291,7 @@ class Stream:
             self._pieces = None
             self._answer(None)
             return
-        size = self._put(piece)
+        size = self.put(piece)
         if size < len(piece):
             self._outgoing = memoryview(piece)[size:]
             self._watch(self._interest | WRITE)

@@ -213,7 +213,7 @@ class TlsStream(Stream):
         """Send what OpenSSL wants to say by itself; what the kernel has no room for is sent later."""
         self._unsent += self._out.read()
         if self._unsent:
-            del self._unsent[: self._put(bytes(self._unsent))]
+            del self._unsent[: self.put(bytes(self._unsent))]
         if self._unsent:
             self._watch(self._interest | WRITE)
 

@@ -44,6 +44,8 @@ class Cast:
 
 
 def _wanted(role: RoleProgram) -> int | None:
+    if role.side == "proxy":
+        return 0
     if role.side != "server":
         return role.instances
     if not role.listen:

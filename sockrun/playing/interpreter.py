@@ -223,11 +223,11 @@ def _react(step: React, frame: Frame) -> Role:
         if isinstance(event, Ended) and event.kind in ("fin", "closed-here") and not event.unread:
             record(frame.who, step.place, "leaves react: nothing more will come", None)
             return
-        record(frame.who, step.place, command, event)
         if not isinstance(event, Match):
+            record(frame.who, step.place, command, event)
             settle(command, event, frame)
             continue
-        case = yield from _taker(step.cases, event.data, frame, "no case takes this message")
+        case = yield from _taker(step.cases, command, event, frame, "no case takes this message")
         yield from play(case.body, frame)
         if case.leave:
             return
@@ -240,17 +240,21 @@ def _any_order(step: AnyOrder, frame: Frame) -> Role:
     while still_open:
         command = step.receive(still_open, max(0.0, until - stage.now()))
         event = yield command
+        if isinstance(event, Match):
+            no_one = "nothing still open takes this message"
+            still_open.remove((yield from _taker(still_open, command, event, frame, no_one)))
+            continue
         stage.record(frame.who, step.place, command, event)
         if isinstance(event, TimedOut):
             some_missing(step, still_open, event, frame)
-        if not isinstance(event, Match):
-            settle(command, event, frame)
-            continue
-        still_open.remove((yield from _taker(still_open, event.data, frame, "nothing still open takes this message")))
+        settle(command, event, frame)
 
 
-def _taker(cases: Sequence[Case], message: bytes, frame: Frame, no_one: str) -> Generator[Command, Event, Case]:
+def _taker(
+    cases: Sequence[Case], command: Command, event: Match, frame: Frame, no_one: str
+) -> Generator[Command, Event, Case]:
     """The first case that takes the message, its names bound. Raises: StepFailed, which begins with `no_one`."""
+    message, record = event.data, frame.stage.record
     refusals: list[tuple[Case, Mismatch | None]] = []
     for case in cases:
         matcher = yield from _made(case.matcher, frame)
@@ -258,8 +262,10 @@ def _taker(cases: Sequence[Case], message: bytes, frame: Frame, no_one: str) -> 
         if isinstance(verdict, Match) and (yield from _holds(case, _Trial(frame, message, verdict), frame)):
             frame.received = message
             _bind(verdict, frame)
+            record(frame.who, frame.place, command, event)
             return case
         refusals.append((case, verdict if isinstance(verdict, Mismatch) else None))
+    record(frame.who, frame.place, command, Mismatch(no_one, message))
     nobody_takes(no_one, message, refusals, frame)
 
 

@@ -146,8 +146,8 @@ class Member:
             pieces = None if stdin is None else (yield from self._made(stdin.pieces))
             spawn = replace(spawn, stdin=pieces, stdin_open=self.program.stdin_open)
         self.company.record(run.name, "starts: " + " ".join(os.fsdecode(word) for word in spawn.words))
-        self.runs.append(run)
         run.child = self.company.scene.network.spawn(spawn, run)
+        self.runs.append(run)
         yield Await((Fact("started", run.name),))
 
     def _order(self, words: tuple[Operand, ...], scope: Scope) -> Spawn:
@@ -204,8 +204,7 @@ class Member:
         name = self.program.name
         while (what := missing()) is not None:
             if self.main.status is not None:
-                how = how_it_ended(self.main.status)
-                self._fail("process", f"{name} {how} before it was ready: {what}{self.main.last_words()}")
+                return  # of a service that is the end of the scenario, of another one its exit status is judged
             if loop.now() > deadline:
                 self._fail("timeout", f"{name} was not ready within {self.seconds:g} s: {what}{self.main.last_words()}")
             yield Sleep(LOOK_AGAIN)

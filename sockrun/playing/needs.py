@@ -18,6 +18,8 @@ def sockets(program: Program) -> int:
 
 
 def _of_role(role: RoleProgram, program: Program) -> int:
+    if role.side == "proxy":
+        return 1 + 2 * max(1, _clients(role, program))
     if role.side != "server":
         return role.instances
     if not role.listen:
@@ -26,10 +28,18 @@ def _of_role(role: RoleProgram, program: Program) -> int:
 
 
 def _accepted(role: RoleProgram, program: Program) -> int:
-    clients = sum(other.instances for other in program.roles.values() if other.to == role.name)
+    clients = _clients(role, program)
     if role.connections is None:
         return clients
     return min(role.connections, clients) if clients else role.connections
+
+
+def _clients(role: RoleProgram, program: Program) -> int:
+    """How many connect to the role; with proxies about, any client may come to it in the end."""
+    roles = program.roles.values()
+    proxies = any(other.side == "proxy" for other in roles)
+    clients = (other for other in roles if other.side == "client")
+    return sum(other.instances for other in clients if proxies or other.to == role.name)
 
 
 def too_many(needed: int, left: int, most: int) -> str:

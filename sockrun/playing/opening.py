@@ -1,4 +1,4 @@
-"""Every server of a scenario is bound before anybody connects; those that start late refuse until then.
+"""Every server and proxy of a scenario is bound before anybody connects; those that start late refuse until then.
 
 Must not live here: what happens to a connection that has come (`scene.py`).
 """
@@ -28,7 +28,7 @@ def bind_servers(scene: Scene, seat: Seat, announce: Announce | None) -> None:
 
     Raises: EnvironmentRefused; ExpressionError, for an address that cannot be known now.
     """
-    left = [cast for cast in scene.casts.values() if cast.program.side == "server"]
+    left = [cast for cast in scene.casts.values() if cast.program.side != "client"]
     while left:
         waiting = [cast for cast in left if not _bind(scene, cast, seat, announce)]
         if len(waiting) == len(left):
@@ -49,7 +49,8 @@ def _bind(scene: Scene, cast: Cast, seat: Seat, announce: Announce | None) -> bo
     if not role.listen:
         listener = scene.network.hold(endpoint, address)
     else:
-        listener = scene.network.listen(endpoint, address, _Door(scene, cast), not role.start_after)
+        door = scene.proxies.door(role) if role.side == "proxy" else _Door(scene, cast)
+        listener = scene.network.listen(endpoint, address, door, not role.start_after)
     scene.listeners.append(listener)
     scene.sharing.addresses[role.name] = listener.address
     if announce is not None and scene.program.outside:

@@ -7,12 +7,13 @@ Both networks use this.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sockrun.commands import Await, Barrier, Command, Connect, Fact, Receive, Reset, Send, SendPieces, Sleep, StartTls
 from sockrun.network.loop import Task
+from sockrun.program import RoleProgram
 from sockrun.results import Failure, Waiting
 
 if TYPE_CHECKING:
@@ -25,11 +26,7 @@ ENDED = "has ended"
 
 def deadlock(scene: Scene) -> Failure | None:
     """The failure, when nobody can go on; None when somebody may."""
-    if scene.outsiders:
-        return None
-    if any(task.channel is not None and task.channel.unaccepted for task in scene.frames):
-        return None
-    if any(may_go_on(task) for task in scene.frames if not task.done):
+    if scene.outsiders or _under_way(scene):
         return None
     stuck = [who for who in waiting(scene) if who.doing != ENDED]
     if not stuck:
@@ -37,6 +34,13 @@ def deadlock(scene: Scene) -> Failure | None:
     first = next((who for who in stuck if who.place is not None), stuck[0])
     message = "; ".join(f"{who.role} {who.doing}" for who in stuck)
     return Failure("deadlock", first.role, first.place, f"nobody can go on: {message}")
+
+
+def _under_way(scene: Scene) -> bool:
+    """Whether a connection waits to be accepted, or a role may take its next step."""
+    if any(task.channel is not None and task.channel.unaccepted for task in scene.frames):
+        return True
+    return any(may_go_on(task) for task in scene.frames if not task.done)
 
 
 def may_go_on(task: Task) -> bool:
@@ -133,12 +137,21 @@ def _fact(fact: Fact) -> str:
 
 def _peer(scene: Scene, cast: Cast) -> str:
     """The other side's name: the server a client is connected to, or the clients of a server."""
+    roles = scene.program.roles
     if cast.program.side != "server":
-        return cast.program.to or "its peer"
-    clients = [name for name, role in scene.program.roles.items() if role.to == cast.program.name]
+        return _behind_proxies(cast.program.to, roles) or "its peer"
+    own = cast.program.name
+    clients = [name for name, role in roles.items() if role.side == "client" and _behind_proxies(role.to, roles) == own]
     return " or ".join(clients[:3]) or "its peer"
 
 
+def _behind_proxies(name: str | None, roles: Mapping[str, RoleProgram]) -> str | None:
+    """The server that a client of `name` speaks to in the end."""
+    while name is not None and name in roles and roles[name].side == "proxy":
+        name = roles[name].to
+    return name
+
+
 def _no_connection(scene: Scene, cast: Cast) -> str:
-    doing = "waits for a connection" + ("" if scene.outsiders else " that nobody makes")
+    doing = "waits for a connection" + ("" if scene.outsiders or _under_way(scene) else " that nobody makes")
     return f"{doing} ({cast.begun} of {cast.wanted} came)" if cast.begun else doing

@@ -30,7 +30,9 @@ def target(scene: Scene, frame: Frame) -> Connect:
 
 def connect(scene: Scene, task: Task, command: Connect) -> Reply:
     """Connect a client; whoever listens at an address of no role is somebody outside."""
-    frame = scene.frames[task]
+    frame = scene.frames.get(task)
+    if frame is None:
+        return scene.proxies.connect(task, command)
     role = frame.role
     if task.channel is not None:
         task.channel.close(task, Close())

@@ -13,18 +13,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-from sockrun.commands import (
-    Await,
-    Barrier,
-    Command,
-    Connect,
-    Done,
-    Ended,
-    Fact,
-    Kill,
-    StartTls,
-    Tell,
-)
+from sockrun.commands import Await, Barrier, Command, Connect, Done, Ended, Fact, Kill, StartTls, Tell
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import PENDING, Channel, Listener, Network, Reply
 from sockrun.network.loop import Task
@@ -36,6 +25,7 @@ from sockrun.playing.interpreter import life
 from sockrun.playing.opening import Announce, bind_servers
 from sockrun.playing.outcome import Verdict
 from sockrun.playing.parting import PARTING, part
+from sockrun.playing.proxying import Proxies
 from sockrun.playing.reaching import connect, target
 from sockrun.playing.recorder import Recorder, Watcher
 from sockrun.playing.securing import Securing
@@ -81,6 +71,7 @@ class Scene:
         self.casts = {name: Cast(role) for name, role in program.roles.items()}
         self.frames: dict[Task, Frame] = {}
         self._securing = Securing(self)
+        self.proxies = Proxies(self)
         self.polls = 1
         self.outsiders = program.outside or bool(program.processes)  # whether somebody takes part who is no role
         self.closed_world = not self.outsiders  # whether its standing still is worth a look
@@ -95,7 +86,7 @@ class Scene:
         self._concluding = False  # only datagram sockets are left, and are read out
         self._over = False  # the verdict is known
         self._verdict = outcome.PASSED
-        self._given_back = False
+        self.given_back = False
         self._clock = Task(self, "", "")
 
     # --- the beginning ---
@@ -174,7 +165,8 @@ class Scene:
             channel.abandon()
             return
         if cast.wanted is None or cast.begun < cast.wanted:
-            self.record(cast.name(cast.begun), None, "accept", None)
+            if not cast.program.datagram:
+                self.record(cast.name(cast.begun), None, "accept", None)
             self._add(cast, channel)
             return
         channel.abandon()
@@ -262,7 +254,7 @@ class Scene:
         if self._closing and any(not task.done for task in self.frames):
             return
         sockets = [task for task in self.sockets if task.generator is not None]
-        if self._unfinished > len(sockets) or self._somebody_came():
+        if self._unfinished > len(sockets) or self._somebody_came() or self.proxies.busy:
             return
         self._concluding = True
         for task in sockets:
@@ -286,6 +278,8 @@ class Scene:
 
     def quiet(self) -> None:
         """Nothing is ready for this scenario and nothing comes: it ends, or nobody can go on."""
+        if self.proxies.busy:
+            return
         if self._over:
             if not self.outsiders and not any(quiet.may_go_on(task) for task in self.frames if not task.done):
                 self._end()
@@ -394,7 +388,7 @@ class Scene:
         """Give everything back, and tell the result, once all processes have ended."""
         if self.company is None:
             self._end_now()
-        elif not self._given_back:
+        elif not self.given_back:
             self.company.end(self._verdict, self._end_with)
 
     def _end_with(self, verdict: Verdict) -> None:
@@ -402,9 +396,9 @@ class Scene:
         self._end_now()
 
     def _end_now(self) -> None:
-        if self._given_back:
+        if self.given_back:
             return
-        self._given_back = True
+        self.given_back = True
         if self.company is not None:
             self.company.abandon()
         seconds = self._recorder.seconds
@@ -417,6 +411,7 @@ class Scene:
             self.loop.stop(task)
             if task.channel is not None:
                 task.channel.abandon()
+        self.proxies.close()
         self.loop.stop(self._clock)
         self.loop.forget(self)
         for task in self.starters:

@@ -147,7 +147,7 @@ def nobody_takes(
     only = refusals[0][1] if len(refusals) == 1 else None
     if only is None:
         frame.fail("mismatch", f"{no_one}: {told}", received=message)
-    reason = f"{no_one}: {told}: it {only.reason}"
+    reason = f"{no_one}: {told}: {only.reason}"
     frame.fail("mismatch", reason, expected=only.expected, received=message, offset=only.offset)
 
 

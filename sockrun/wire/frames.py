@@ -105,7 +105,8 @@ class Delimited:
         at = buffer.find(self.delimiter, self._searched)
         self._searched = max(0, len(buffer) - len(self.delimiter) + 1)
         if (self._searched if at < 0 else at) > self.limit:
-            raise ExpressionError(f"a {self.kind} goes on without {self.shown} after {size_text(self.limit)}")
+            most = f"the {size_text(self.limit)} that a message may hold"
+            raise ExpressionError(f"a {self.kind} goes on without {self.shown} after {most}")
         if at < 0:
             return None
         carriage_return = self.drops_cr and at > 0 and buffer[at - 1] == 0x0D

@@ -1,0 +1,210 @@
+"""Proxy roles on real sockets: what passes, each fault as both ends see it, and when nobody can go on."""
+
+from __future__ import annotations
+
+import pytest
+
+from sockrun.compiling.loading import load_text
+from sockrun.network.guard import Guard
+from sockrun.network.kernel import SCRATCH
+from sockrun.results import Result, Status
+from tests.playing import example, play, play_all
+
+LARGE = "{random: 3000000, seed: 5}"
+
+
+def scenario(server: str, client: str, network: str = "{}", protocol: str = "tcp", more: str = "") -> str:
+    """A client, a proxy and a server; the two ends by their steps, or by several keys."""
+    ends = [f"steps: {end}" if end.startswith("[") else end for end in (server, client)]
+    return (
+        "timeout: 10s\nroles:\n"
+        f"  server: {{protocol: {protocol}, side: server, {ends[0]}}}\n"
+        f"  link: {{side: proxy, to: server, network: {network}}}\n"
+        f"  client: {{side: client, to: link, {ends[1]}}}\n{more}"
+    )
+
+
+def trace(result: Result) -> str:
+    return "\n".join(str(entry.command) for entry in result.trace if entry.role == "link")
+
+
+PASSES = [
+    ("an exchange", '[{expect: "ping"}, {send: "pong"}]', '[{send: "ping"}, {expect: "pong"}]', "{}"),
+    ("a half-close", '[{expect: "a"}, expect_close, {send: "b"}]', '[{send: "a"}, shutdown, {expect: "b"}]', "{}"),
+    ("a reset of the client", '[{expect: "a"}, expect_reset]', '[{send: "a"}, reset]', "{latency: 5ms}"),
+    ("a reset of the server", '[{expect: "a"}, {send: "b"}, reset]',
+     '[{send: "a"}, {expect: "b"}, expect_reset]', "{}"),
+    ("a long payload both ways", f"[{{send: {LARGE}}}, {{expect: {LARGE}}}]",
+     f"[{{expect: {LARGE}}}, {{send: {LARGE}}}]",
+     "{latency: 1ms}"),
+    ("a changed byte", '[{expect: "abCd"}, {send: "abcd"}]', '[{send: "abcd"}, {expect: "abcd"}]',
+     "{corrupt: {at: 2, xor: 0x20}, direction: to_server}"),
+    ("a close", '[{expect: "abc"}, expect_close]', '[{send: "abcdef"}, expect_close]', "{close_after: 3}"),
+    ("a close before the first byte", "[expect_close]", "[expect_close]", "{close_after: 0}"),
+    ("a reset", '[{expect: "abc"}, expect_reset]', '[{send: "abcdef"}, expect_reset]', "{reset_after: 3}"),
+    ("a reset before the first byte", "[expect_reset]", "[expect_reset]", "{reset_after: 0}"),
+    ("a limit in the other direction", '[{expect: "abc"}, {send: "x"}]', '[{send: "abc"}, {expect: "x"}]',
+     "{reset_after: 3, direction: to_client}"),
+    ("a bandwidth and jitter", "[{send: {times: 100, of: ab}}]", "[{expect: {times: 100, of: ab}}]",
+     "{bandwidth: 50kB/s, jitter: 5ms, seed: 3}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("read_size", [SCRATCH, 1])
+@pytest.mark.parametrize(("server", "client", "network"), [row[1:] for row in PASSES], ids=[row[0] for row in PASSES])
+def test_both_ends_see_what_the_link_does(server: str, client: str, network: str, read_size: int) -> None:
+    if read_size == 1 and LARGE in server:
+        pytest.skip("three million reads take long")
+    result = play(scenario(server, client, network), read_size=read_size)
+    assert result.passed, result.reason
+
+
+@pytest.mark.parametrize("read_size", [SCRATCH, 1])
+def test_the_example_passes_again_and_again(read_size: int) -> None:
+    results = play_all(list(example("slow_link")) * 20, read_size=read_size)
+    assert [result.reason for result in results if not result.passed] == []
+
+
+def test_a_fault_of_one_connection_leaves_the_others_alone() -> None:
+    result = play(
+        scenario(
+            'connections: [[{expect: "one"}], [{expect: "tw"}, expect_reset], [{expect: "three"}]]',
+            '[{send: "one"}, expect_close, connect, {send: "two"}, expect_reset, connect, {send: "three"}]',
+            "{reset_after: 2, connection: 1}",
+        )
+    )
+    assert result.passed, result.reason
+
+
+def test_proxies_stand_in_a_row() -> None:
+    """The address that each really bound, and how many came, are known by its name."""
+    text = scenario(
+        '[{expect: "abcd"}, {send: "x"}]',
+        '[{send: "abcd"}, {expect: "x"}, {check: "link.connections == 1 and peer.port != link.port != server.port"}]',
+    )
+    second = "  second: {side: proxy, to: link, network: {segment: 1}}\n"
+    result = play(text.replace("to: link,", "to: second,") + second)
+    assert result.passed, result.reason
+
+
+def test_segments_arrive_one_by_one() -> None:
+    steps = ", ".join(f"{{expect: {{any: true}}, as: a{n}}}" for n in range(3))
+    check = "{check: \"a0 == 'abc' and a1 == 'def' and a2 == 'gh'\"}"
+    result = play(scenario('[{send: "abcdefgh"}]', f"[{steps}, {check}]", "{segment: 3, direction: to_client}"))
+    assert result.passed, result.reason
+
+
+def test_a_refused_target_resets_the_client() -> None:
+    result = play(scenario("listen: false", "[expect_reset]"))
+    assert result.passed, result.reason
+
+
+def test_unix_streams_pass_too() -> None:
+    text = scenario('path: "${dir}/s", steps: [{expect: "a"}]', '[{send: "a"}]', protocol="unix")
+    result = play(text.replace("to: server,", 'to: server, path: "${dir}/p",'))
+    assert result.passed, result.reason
+
+
+# --- datagrams ---------------------------------------------------------------------------------
+
+DATAGRAMS = [
+    ("both ways", '[{expect: "a"}, {send: "b"}]', '[{send: "a"}, {expect: "b"}]', "{latency: 2ms}"),
+    ("a loss", "[{expect_silence: 30ms}]", '[{send: "a"}]', "{loss: 100%}"),
+    ("a duplicate", '[{expect: "a"}, {expect: "a"}]', '[{send: "a"}]', "{duplicate: 1.0}"),
+    ("another order", '[{expect: "b"}, {expect: "a"}]', '[{send: "a"}, {send: "b"}]', "{reorder: 100%}"),
+    ("a changed byte", '[{expect: "ab"}, {send: "ab"}]', '[{send: "aB"}, {expect: "ab"}]',
+     "{corrupt: {at: 1, xor: 0x20}, direction: to_server}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "network"), [row[1:] for row in DATAGRAMS], ids=[row[0] for row in DATAGRAMS]
+)
+def test_both_ends_see_what_happens_to_datagrams(server: str, client: str, network: str) -> None:
+    result = play(scenario(server, client, network, "udp"))
+    assert result.passed, result.reason
+
+
+def test_each_client_of_datagrams_gets_its_own_answers() -> None:
+    result = play(
+        scenario(
+            'connections: 3, steps: [{expect: {any: true}}, {send: "${received}"}]',
+            'instances: 3, steps: [{send: "${index}"}, {expect: "${index}"}]',
+            protocol="udp",
+        )
+    )
+    assert result.passed, result.reason
+
+
+def test_a_datagram_that_is_still_under_way_is_unread_in_the_end() -> None:
+    """The scenario does not end before a link has handed on what it holds."""
+    result = play(scenario('[{expect: "a"}]', '[{send: "a"}]', "{duplicate: 100%, jitter: 100ms}", "udp"))
+    assert result.failure is not None
+    assert (result.failure.role, result.failure.kind) == ("server", "unread")
+
+
+# --- when nobody can go on ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_deadlock_is_told_at_once_and_names_the_real_ends(protocol: str) -> None:
+    result = play(scenario('[{expect: "x"}, {send: "y"}]', '[{expect: "y"}]', "{latency: 1ms}", protocol))
+    assert result.failure is not None
+    assert result.failure.kind == "deadlock", result.reason
+    assert 'client waits for "y" from server' in result.reason
+    assert result.seconds < 4
+
+
+def test_ends_that_send_without_reading_are_a_deadlock() -> None:
+    big = "{random: 12000000, seed: 1}"
+    steps = f"[{{send: {big}}}, {{expect: {big}}}]"
+    result = play(scenario(steps, steps))
+    assert result.failure is not None
+    assert result.failure.kind == "deadlock", result.reason
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_what_a_link_holds_is_no_deadlock(protocol: str) -> None:
+    """The server has taken what the link held before anybody is told off."""
+    client = '[{send: "x"}, {expect: "y"}, {signal: go}]'
+    result = play(scenario('[{expect: "x"}, {wait: go}]', client, "{latency: 80ms}", protocol))
+    assert result.failure is not None
+    assert result.failure.kind == "deadlock"
+    assert "server waits for the signal 'go'" in result.reason
+
+
+def test_the_transcript_says_what_the_link_did() -> None:
+    result = play(scenario('[{expect: "abc"}]', '[{send: "abcdef"}, {expect: "x"}]', "{reset_after: 3}"))
+    assert result.status is Status.FAILED
+    assert "cuts connection 0 with RST after 3 bytes to server" in trace(result)
+
+
+# --- what makes no sense -----------------------------------------------------------------------
+
+WRONG = [
+    ("tcp", "loss: 10%", "'loss' is not for a stream"),
+    ("tcp", "duplicate: 10%", "'duplicate' is not for a stream"),
+    ("tcp", "reorder: 10%", "'reorder' is not for a stream"),
+    ("udp", "segment: 3", "'segment' is not for datagrams"),
+    ("udp", "reset_after: 3", "'reset_after' is not for datagrams"),
+    ("udp", "close_after: 3", "'close_after' is not for datagrams"),
+]
+
+
+@pytest.mark.parametrize(("protocol", "fault", "told"), WRONG, ids=[f"{row[0]} {row[1]}" for row in WRONG])
+def test_a_fault_that_cannot_happen_there_is_an_error_with_a_hint(protocol: str, fault: str, told: str) -> None:
+    loaded = load_text(scenario("steps: []", "steps: []", f"{{{fault}}}", protocol), "test.yaml")
+    (error,) = [found for found in loaded.diagnostics if found.severity == "error"]
+    assert error.message == told
+    assert error.hint
+
+
+def test_a_proxy_needs_a_target() -> None:
+    loaded = load_text("roles: {link: {protocol: tcp, side: proxy, port: 0}}", "test.yaml")
+    assert [found.code for found in loaded.diagnostics if found.severity == "error"] == ["no-target"]
+
+
+def test_a_proxy_listens_beyond_loopback_only_where_that_is_allowed() -> None:
+    text = scenario('[{expect: "x"}]', '[{send: "x"}]').replace("side: proxy,", "side: proxy, host: 0.0.0.0,")
+    assert play(text).status is Status.REFUSED
+    assert play(text, guard=Guard(["0.0.0.0"])).passed
