@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import pytest
 
-from sockrun.compiling.not_yet import NOT_YET
 from sockrun.diagnostics import Invalid
 from sockrun.reading import document, schema
 from sockrun.results import Status
@@ -215,14 +214,6 @@ def test_a_link_leads_to_a_file_and_a_heading_that_exist(page: Path, target: str
     if anchor:
         headings = re.findall(r"(?m)^#+ (.+)$", FENCE.sub("", there.read_text("utf-8")))
         assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def test_the_reference_lists_what_this_version_does_not_have() -> None:
-    """docs/language.md and `compiling/not_yet.py` have the same words at the same places."""
-    page = (TOP / "docs" / "language.md").read_text("utf-8")
-    section = page.partition("\n## Not in this version\n")[2]
-    rows = re.findall(r"(?m)^\| `(\w+)` \| (.+?) \|", section)
-    assert {where: frozenset(re.findall(r"`(\w+)`", words)) for where, words in rows} == NOT_YET
 
 
 def test_the_reference_names_every_key_verb_and_form() -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sockrun.compiling import not_yet
 from sockrun.compiling.context import Context
 from sockrun.compiling.limits import ROLE_KEYS, Kind, Limit, obstacle
 from sockrun.compiling.model import HOLE, VERBS, Case, File, Named, Role, Scenario, Step, Turn
@@ -42,7 +41,6 @@ def build(root: Node, context: Context) -> Scenario:
     Raises: Invalid, where there are so many roles that to compare them with each other would take long.
     """
     _check_number(root, context.problems)
-    not_yet.report("scenario", root.keys, context.problems)
     roles = _Roles(root, context).build()
     processes = root.get("processes")
     written = root.get("roles")
@@ -135,10 +133,8 @@ class _Roles:
         self.in_turns = {name for node in _items(root.get("steps")) for name in node.mapping}
 
     def build(self) -> dict[str, Role]:
-        not_yet.report("role", self.defaults.keys if self.defaults else {}, self.problems)
         roles: dict[str, Role] = {}
         for name, entries in self.entries.items():
-            not_yet.report("role", entries.keys, self.problems)
             role = self._role(entries)
             if role is not None:
                 roles[name] = role
@@ -192,7 +188,6 @@ class _Roles:
             return None
         self._complain(entries, kind)
         self._fill_in_defaults(entries, kind)
-        not_yet.report("side", {kind.side: entries.keys["side"]}, self.problems)
         nodes, context = entries.nodes, self.context
         connections, sequences = self._conversations(entries, kind)
         return Role(

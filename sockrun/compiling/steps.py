@@ -29,7 +29,6 @@ from sockrun.commands import (
     Sleep,
     Tell,
 )
-from sockrun.compiling import not_yet
 from sockrun.compiling.endings import Message
 from sockrun.compiling.expecting import (
     ending,
@@ -86,9 +85,6 @@ def _compile_step(step: Step, number: str, shop: Workshop) -> Block:
     problems, role = shop.context.problems, shop.role
     if step.verb == HOLE:
         return ()
-    if not_yet.report("step", {step.verb: step.keys.get(step.verb, step.span)}, problems):
-        return ()
-    not_yet.report(step.verb, _keys(step), problems)
     if step.verb in STEPS:
         limit = STEPS[step.verb]
         why = obstacle(step.word, limit, Kind(role.protocol, role.side, role.datagram))
@@ -99,11 +95,6 @@ def _compile_step(step: Step, number: str, shop: Workshop) -> Block:
         hint = "a datagram is a message already: leave 'framing' out"
         problems.error("misplaced-key", "'framing' is not for datagrams", step.keys["framing"], hint=hint)
     return VERBS[step.verb](Job(step, number, shop))
-
-
-def _keys(step: Step) -> Mapping[str, Span]:
-    inner = step.argument.keys if step.argument is not None and step.verb != "expect" else {}
-    return {**step.keys, **inner}
 
 
 # --- the connection ----------------------------------------------------------------------------
