@@ -11,16 +11,17 @@ from __future__ import annotations
 ROW = 16  # bytes in a row of a hexdump
 _CHUNK = 4096  # bytes compared or looked at in one go
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
-_EXACT = 10 * 1024  # bytes up to which every single one may matter to a reader
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
 
 def size_text(count: int) -> str:
-    """A number of bytes for people: '1 byte', '12 bytes', '64 KiB', '1.5 MiB'."""
+    """A number of bytes for people, always exact: '1 byte', '64 KiB', '1,000,000 bytes'."""
     for size, unit in _UNITS:
-        if count >= size and (count >= _EXACT or count % size == 0):
-            return f"{count / size:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{count} byte" if count == 1 else f"{count} bytes"
+        if count >= size and count % size == 0:
+            return f"{count // size} {unit}"
+    if count == 1:
+        return "1 byte"
+    return f"{count:,} bytes" if count >= 10_000 else f"{count} bytes"
 
 
 # --- text --------------------------------------------------------------------------------------
