@@ -18,30 +18,10 @@ from sockrun.reading.document import read
 from sockrun.source import Node, Source
 from sockrun.values import ExpressionError, NotYet, Payload, Value
 from sockrun.wire.payloads import FORMS, compile_payload
+from tests.matching_tools import Names
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 CONSTANTS: Mapping[str, Value] = {"who": b"World", "number": 5, "parts": (1, 2, 255)}
-
-
-class Names:
-    """A scope of a few variables; what it does not have, another role has still to provide."""
-
-    def __init__(self, **values: Value) -> None:
-        self.values = values
-
-    def name(self, name: str) -> Value:
-        if name not in self.values:
-            raise NotYet("variable", name)
-        return self.values[name]
-
-    def attribute(self, base: str, index: int | None, attribute: str) -> Value:
-        return self.name(f"{base}_{attribute}")
-
-    def now(self) -> float:
-        return 0.0
-
-    def random_bytes(self, count: int) -> bytes:
-        return random.randbytes(count)
 
 
 SCOPE = Names(id=4711, word=b"x\xffy", digits=b"0a 0b", some=b"abc", row=(7, 8), flag=True, wide=300, n=b"3")

@@ -13,6 +13,7 @@ for the others only.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,7 +49,7 @@ class Clock:
         return min(CALL, left)
 
 
-class Run:
+class Run(ABC):
     """Runs from the first byte on. What none of `hopeful` can match any more, `pattern` cannot either."""
 
     def __init__(self, pattern: regex.Pattern[bytes], *hopeful: regex.Pattern[bytes]) -> None:
@@ -68,9 +69,9 @@ class Run:
             return None
         return len(message) if dead is None else max(dead.size - 1, 0)
 
+    @abstractmethod
     def _shortest(self, buffer: Buffer, low: int, high: int, clock: Clock) -> int:
         """The size of the shortest match in full among the first `high` bytes; 0 where there is none."""
-        raise NotImplementedError
 
     def _death(self, buffer: Buffer, low: int, high: int, clock: Clock) -> Found | None:
         if self._alive(buffer, high, clock):
