@@ -23,6 +23,9 @@ def main() -> None:
     except KeyboardInterrupt:
         if sys.stderr is not None:
             sys.stderr.write("sockrun: interrupted\n")
+        # An interrupt inside an `exec` of text (dataclasses are made so) marks the whole process as killed by
+        # SIGINT, and CPython would end it so although the exception was caught; the next `exec` takes that back.
+        exec("")
         sys.exit(INTERRUPTED)
 
 

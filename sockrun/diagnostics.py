@@ -47,6 +47,10 @@ class EnvironmentRefused(Exception):  # noqa: N818
     """The machine did not allow what is needed: a port taken, a permission missing (exit status 3)."""
 
 
+class ReaderGone(EnvironmentRefused):
+    """Whoever read standard output has closed it, as `| head` does: it ends the run, and nobody needs to be told."""
+
+
 MOST = 1000  # diagnostics of one file: nobody reads more, and a hostile file has a million
 
 

@@ -47,8 +47,10 @@ def complain(message: str) -> None:
 
 def _told(error: Exception) -> int:
     """Say what ended the command."""
-    from sockrun.diagnostics import EnvironmentRefused
+    from sockrun.diagnostics import EnvironmentRefused, ReaderGone
 
+    if isinstance(error, ReaderGone):
+        return REFUSED
     if isinstance(error, EnvironmentRefused):
         return _refused(str(error))
     if isinstance(error, OSError) and error.errno in NO_ROOM:
@@ -76,5 +78,7 @@ def _flushed(status: Status) -> Status:
     except OSError as error:
         # Python would try again when it exits, and complain in its own way.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return status or REFUSED
         return status or _refused(f"standard output cannot be written: {error.strerror or error}")
     return status

@@ -9,13 +9,14 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from sockrun.commands import Command, Event
 from sockrun.program import Place
+from sockrun.source import Span
 from sockrun.values import Value
 
 FailureKind: TypeAlias = Literal[
     "mismatch",  # bytes that no expectation allows
     "closed",  # the peer ended early
     "reset",
-    "refused",
+    "refused",  # nobody listens; with `environment`, by the machine
     "tls",  # a handshake that failed, or what came under TLS is no TLS
     "timeout",  # nothing, or too little, within a step's or the scenario's time
     "deadlock",  # everybody waits, and nothing can come
@@ -54,13 +55,18 @@ class Waiting(NamedTuple):
     doing: str
     place: Place | None
 
+    @property
+    def span(self) -> Span | None:
+        return None if self.place is None else self.place.span
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """The cause of a scenario's end.
 
     `expected` and `received` are the bytes to lay side by side, `offset` the first that differs;
-    `values` are those of the names in a check that does not hold.
+    `values` are those of the names in a check that does not hold; `role_span` is where the role stands, for a
+    failure at no step.
     """
 
     kind: FailureKind
@@ -72,6 +78,11 @@ class Failure:
     offset: int | None = None
     values: Sequence[tuple[str, Value]] = ()
     environment: bool = False  # the machine is to blame, not the peer
+    role_span: Span | None = None
+
+    @property
+    def span(self) -> Span | None:
+        return self.role_span if self.place is None else self.place.span
 
 
 @dataclass(frozen=True, slots=True)

@@ -389,12 +389,12 @@ def test_a_full_disk_behind_standard_output_is_status_3(sockrun: CommandLine, wo
     assert ended.returncode == 3
 
 
-@pytest.mark.parametrize("words", [["run", "a.yaml"], ["list"]])
-def test_a_reader_that_went_away_is_status_3_without_a_traceback(sockrun: CommandLine, words: list[str]) -> None:
+@pytest.mark.parametrize("words", [["run", "a.yaml"], ["run", "a.yaml", "--json", "-"], ["list"], ["schema"]])
+def test_a_reader_that_went_away_is_status_3_without_a_word(sockrun: CommandLine, words: list[str]) -> None:
     sockrun.passing("a.yaml")
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as gone:
         ended = subprocess.run([*COMMAND, *words], stdout=gone, stderr=subprocess.PIPE, text=True)
-    assert ended.stderr == "sockrun: standard output cannot be written: Broken pipe\n"
+    assert ended.stderr == ""  # as with `| head`: who went away knows
     assert ended.returncode == 3

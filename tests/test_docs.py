@@ -91,8 +91,9 @@ def test_a_scenario_of_the_documentation_passes(block: Block) -> None:
 def test_a_scenario_that_shows_a_failure_fails_as_the_page_says(block: Block, sockrun: CommandLine) -> None:
     """It does not pass; each line of the text behind it is part of the report."""
     assert play(on_a_free_port(block.text)).status is Status.FAILED
-    sockrun.write("block.yaml", block.text)
-    report = settled(sockrun("run", "block.yaml").out)
+    name = next((word.removeprefix("file=") for word in block.words if word.startswith("file=")), "block.yaml")
+    sockrun.write(name, block.text)
+    report = settled(sockrun("run", name).out)
     assert [line for line in settled(block.following).splitlines() if line.strip() not in report] == []
 
 

@@ -25,7 +25,7 @@ LAYERS: dict[str, str] = {
     "masking": "diagnostics hexdump source values",
     "commands": "values",
     "program": "commands masking source values",
-    "results": "commands program values",
+    "results": "commands program source values",
     "expressions": "diagnostics values",
     "reading": "diagnostics source",
     "wire.contents": "hexdump values",

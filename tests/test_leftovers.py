@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from sockrun.playing.workspace import Workspace
 from tests.command_line import COMMAND, ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what left its group is only found on Linux")
@@ -210,3 +211,46 @@ def test_a_keeper_that_is_killed_takes_its_program_with_it(traces: Traces) -> No
     assert status == 1
     assert "plain was ended by KILL while it was still needed" in out
     traces.hold_that_nothing_is_left(at_once=False)
+
+
+def test_the_folder_goes_though_somebody_who_is_dying_still_writes_into_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What comes between the emptying and the removal makes the latter fail, twice here."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    workspace = Workspace()
+    folder = Path(workspace.folder())
+    late = [folder / "first", folder / "second"]
+    remove = os.rmdir
+
+    def rmdir(path: str, *, dir_fd: int | None = None) -> None:
+        if late:
+            late.pop().write_text("late")
+        remove(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", rmdir)
+    workspace.remove()
+    assert late == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_vanishes_under_the_removal_does_not_save_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    workspace = Workspace()
+    folder = Path(workspace.folder())
+    for name in ("a", "b", "c"):
+        (folder / name).write_text(name)
+    unlink = os.unlink
+    vanishing = [True]
+
+    def vanished(path: str, *, dir_fd: int | None = None) -> None:
+        unlink(path, dir_fd=dir_fd)
+        if vanishing:
+            vanishing.pop()
+            raise FileNotFoundError(path)
+
+    monkeypatch.setattr(os, "unlink", vanished)
+    workspace.remove()
+    assert list(tmp_path.iterdir()) == []

@@ -477,3 +477,10 @@ def test_nothing_is_left_in_the_folder_of_temporary_files(tmp_path: Path, monkey
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     assert awaited("open('a', 'w')").passed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_transcript_shows_a_command_as_a_shell_would_take_it() -> None:
+    result = play("""processes: {p: {command: ["false", "", two words, "it's", plain], expect_exit: 0}}""")
+    assert result.status is Status.FAILED
+    starts = [entry.command for entry in result.trace if "starts" in str(entry.command)]
+    assert starts == ["""starts: false '' 'two words' 'it'"'"'s' plain"""]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import socket
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -327,3 +328,65 @@ def test_a_run_of_nothing_is_status_2() -> None:
 
 def test_the_formats_of_the_command_line_are_those_that_can_be_written() -> None:
     assert set(FORMATS) == set(Format)
+
+
+# --- failures that are not at a step -----------------------------------------------------------
+
+AT_NO_STEP = {
+    "nobody listens": ("client", 2, "roles:\n  client: {protocol: tcp, side: client, port: %s, steps: [{send: x}]}\n"),
+    "bytes came that no step took": (
+        "server",
+        2,
+        "roles:\n  server: {protocol: tcp, side: server, steps: []}\n"
+        "  client: {side: client, to: server, steps: [{send: x}]}\n",
+    ),
+    "one connection more than": (
+        "server",
+        2,
+        "roles:\n  server: {protocol: tcp, side: server, steps: []}\n"
+        "  client: {side: client, to: server, instances: 2, steps: []}\n",
+    ),
+    "scenario's timeout": ("server", 3, "timeout: 100ms\nroles:\n  server: {protocol: tcp, side: server, steps: []}\n"),
+    "nobody can go on": (
+        "server",
+        2,
+        "roles:\n  server: {protocol: tcp, side: server, connections: 2, steps: []}\n"
+        "  client: {side: client, to: server, steps: []}\n",
+    ),
+    "beyond loopback": (
+        "server",
+        2,
+        "roles:\n  server: {protocol: tcp, side: server, host: 0.0.0.0, steps: []}\n",
+    ),
+    "choose a shorter path": (
+        "server",
+        2,
+        f"roles:\n  server: {{protocol: unix, side: server, path: '/tmp/{'x' * 120}', steps: []}}\n",
+    ),
+    "has no interface": (
+        "client",
+        3,
+        "roles:\n  server: {protocol: udp, side: server, steps: []}\n"
+        "  client: {side: client, to: server, socket: {multicast_interface: nowhere0}, steps: []}\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("words", AT_NO_STEP)
+def test_a_failure_at_no_step_is_shown_where_its_role_stands(sockrun: CommandLine, words: str) -> None:
+    """On the terminal, in JUnit and in JSON; with its line of the file."""
+    role, number, text = AT_NO_STEP[words]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # it is bound and does not listen
+        text = text.replace("%s", str(free.getsockname()[1]))
+        sockrun.write("a.yaml", text)
+        out = sockrun("run", "a.yaml", "--junit", "a.xml", "--json", "a.json").out
+    lines = (sockrun.folder / "a.json").read_text().splitlines()
+    (failure,) = (event["failure"] for event in map(json.loads, lines) if event["event"] == "scenario")
+    assert words in failure["message"]
+    assert (failure["role"], failure["step"], failure["file"], failure["line"]) == (role, None, "a.yaml", number)
+    assert failure["column"] == 3
+    excerpt = text.splitlines()[number - 1]
+    for report in (out, "".join(ET.parse(sockrun.folder / "a.xml").getroot().itertext())):
+        assert f"a.yaml:{number}" in report
+        assert excerpt[:60] in report

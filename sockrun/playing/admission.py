@@ -10,15 +10,19 @@ import os
 from sockrun.commands import Address
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Network
+from sockrun.playing.frame import refusal
 from sockrun.playing.workspace import Workspace, inside
 from sockrun.program import Program
 
 
 def check_hosts(program: Program, network: Network) -> None:
-    """Hold that every host that the file names may be used in this run. Raises: EnvironmentRefused."""
+    """Hold that every host that the file names may be used in this run. Raises: EnvironmentRefused, StepFailed."""
     for role in program.roles.values():
         for host in sorted(role.hosts):
-            network.admit(host)
+            try:
+                network.admit(host)
+            except EnvironmentRefused as error:
+                raise refusal(role.name, error) from None
     for address in program.elsewhere.values():
         if not address.path:
             network.admit(address.host)

@@ -242,4 +242,5 @@ class Company:
 
 def _is_doubtful(verdict: Verdict) -> bool:
     """Whether a role has seen what the death of a program looks like from outside."""
-    return verdict.failure is not None and verdict.failure.kind in ("closed", "reset", "refused")
+    failure = verdict.failure
+    return failure is not None and failure.kind in ("closed", "reset", "refused") and not failure.environment

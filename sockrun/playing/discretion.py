@@ -220,6 +220,7 @@ def _failure(failure: Failure, taken: Streams, mask: Mask) -> Failure:
     return replace(
         failure,
         place=_place(failure.place, mask),
+        role_span=None if failure.role_span is None else mask.span(failure.role_span),
         message=told.reason,
         expected=told.expected,
         received=None if failure.received is None else told.received,

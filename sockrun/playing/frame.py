@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NoReturn, Protocol
 
 from sockrun.commands import Address, Command, Event
+from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Channel
 from sockrun.program import Place, RoleProgram
 from sockrun.results import Failure, FailureKind
@@ -154,6 +155,11 @@ class Frame:
 
     def fail(self, kind: FailureKind, message: str, place: Place | None = None, **more: object) -> NoReturn:
         raise StepFailed(Failure(kind, self.who, place or self.place, message, **more))  # type: ignore[arg-type]
+
+
+def refusal(who: str, error: EnvironmentRefused, place: Place | None = None) -> StepFailed:
+    """What the machine refused, told of the role that asked for it."""
+    return StepFailed(Failure("refused", who, place, str(error), environment=True))
 
 
 class Common:

@@ -7,6 +7,7 @@ scenario (`company.py`). Like a role, a process plays as a generator that yields
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
@@ -145,7 +146,7 @@ class Member:
             stdin = self.program.stdin
             pieces = None if stdin is None else (yield from self._made(stdin.pieces))
             spawn = replace(spawn, stdin=pieces, stdin_open=self.program.stdin_open)
-        self.company.record(run.name, "starts: " + " ".join(os.fsdecode(word) for word in spawn.words))
+        self.company.record(run.name, "starts: " + shlex.join(map(os.fsdecode, spawn.words)))
         run.child = self.company.scene.network.spawn(spawn, run)
         self.runs.append(run)
         yield Await((Fact("started", run.name),))

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sockrun.commands import Address
-from sockrun.network.interface import Channel, Endpoint
+from sockrun.diagnostics import EnvironmentRefused
+from sockrun.network.interface import Channel, Endpoint, Listener
 from sockrun.network.loop import Task
 from sockrun.playing.admission import check_path
 from sockrun.playing.cast import Cast, own_address
-from sockrun.playing.frame import Frame, Seat
+from sockrun.playing.frame import Frame, Seat, refusal
 from sockrun.playing.interpreter import after
 from sockrun.values import ExpressionError, NotYet
 
@@ -26,7 +27,7 @@ Announce = Callable[[str, Address], None]
 def bind_servers(scene: Scene, seat: Seat, announce: Announce | None) -> None:
     """Bind every server; one may name the address of another, so those that wait are tried again.
 
-    Raises: EnvironmentRefused; ExpressionError, for an address that cannot be known now.
+    Raises: StepFailed; ExpressionError, for addresses that cannot be known now.
     """
     left = [cast for cast in scene.casts.values() if cast.program.side != "client"]
     while left:
@@ -40,17 +41,15 @@ def bind_servers(scene: Scene, seat: Seat, announce: Announce | None) -> None:
 def _bind(scene: Scene, cast: Cast, seat: Seat, announce: Announce | None) -> bool:
     """False: the role's address depends on one that is still to be bound."""
     role = cast.program
-    endpoint = Endpoint(role.protocol, role.datagram, role.socket, role.per_sender)
+    frame = Frame(role, role.name, 0, scene, seat)
     try:
-        address = own_address(role, Frame(role, role.name, 0, scene, seat))
+        listener = _listener(scene, cast, own_address(role, frame))
     except NotYet:
         return False
-    check_path(scene.program, address, scene.workspace)
-    if not role.listen:
-        listener = scene.network.hold(endpoint, address)
-    else:
-        door = scene.proxies.door(role) if role.side == "proxy" else _Door(scene, cast)
-        listener = scene.network.listen(endpoint, address, door, not role.start_after)
+    except ExpressionError as error:
+        frame.fail("step", error.message)
+    except EnvironmentRefused as error:
+        raise refusal(role.name, error) from None
     scene.listeners.append(listener)
     scene.sharing.addresses[role.name] = listener.address
     if announce is not None and scene.program.outside:
@@ -60,6 +59,17 @@ def _bind(scene: Scene, cast: Cast, seat: Seat, announce: Announce | None) -> bo
         scene.starters.append(starter)
         scene.loop.start(starter, after(role.start_after, listener.listen))
     return True
+
+
+def _listener(scene: Scene, cast: Cast, address: Address) -> Listener:
+    """Raises: EnvironmentRefused."""
+    role = cast.program
+    endpoint = Endpoint(role.protocol, role.datagram, role.socket, role.per_sender)
+    check_path(scene.program, address, scene.workspace)
+    if not role.listen:
+        return scene.network.hold(endpoint, address)
+    door = scene.proxies.door(role) if role.side == "proxy" else _Door(scene, cast)
+    return scene.network.listen(endpoint, address, door, not role.start_after)
 
 
 class _Door:
@@ -73,4 +83,6 @@ class _Door:
         self._scene.accepted(self._cast, channel)
 
     def failed(self, error: Exception) -> None:
+        if isinstance(error, EnvironmentRefused):
+            error = refusal(self._cast.program.name, error)
         self._scene.failed(None, error)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.playing.discretion import masked
-from sockrun.playing.frame import StepFailed
+from sockrun.playing.frame import Frame, StepFailed, refusal
 from sockrun.program import Program
 from sockrun.results import Failure, Result, Status, Trace, Waiting
 
@@ -37,8 +37,10 @@ def of_failure(failure: Failure) -> Verdict:
     return Verdict(Status.REFUSED if failure.environment else Status.FAILED, failure.message, failure)
 
 
-def of_error(error: Exception) -> Verdict:
+def of_error(error: Exception, frame: Frame | None = None) -> Verdict:
     """What was raised while it was played: a step does not hold, the machine refused, or there is a bug in sockrun."""
+    if isinstance(error, EnvironmentRefused) and frame is not None:
+        error = refusal(frame.who, error, frame.place)
     if isinstance(error, StepFailed):
         return of_failure(error.failure)
     if isinstance(error, EnvironmentRefused):
@@ -58,7 +60,7 @@ def result(program: Program, verdict: Verdict, seconds: float, trace: Sequence[T
         status=status,
         seconds=seconds,
         reason=reason,
-        failure=verdict.failure,
+        failure=verdict.failure and _placed(verdict.failure, program),
         waiting=verdict.waiting,
         unread=verdict.unread,
         output=verdict.output,
@@ -66,6 +68,13 @@ def result(program: Program, verdict: Verdict, seconds: float, trace: Sequence[T
         detail=verdict.detail,
     )
     return found if program.mask is None else masked(found, program.mask)
+
+
+def _placed(failure: Failure, program: Program) -> Failure:
+    """One at no step is shown where its role stands, or its process."""
+    name = failure.role.partition("[")[0]
+    one = program.roles.get(name) or program.processes.get(name)
+    return failure if one is None else replace(failure, role_span=one.span)
 
 
 def _expected(wanted: bool | str, status: Status, reason: str) -> tuple[Status, str]:

@@ -21,6 +21,7 @@ from sockrun.network.link import DatagramLink, End, StreamLink
 from sockrun.network.loop import Task
 from sockrun.network.streams import Stream
 from sockrun.playing.cast import reachable
+from sockrun.playing.frame import refusal
 from sockrun.program import Heading, RoleProgram
 
 if TYPE_CHECKING:
@@ -108,13 +109,13 @@ class Passage:
         self.scene.loop.start(self.to_server.task, self._connected())
 
     def _connected(self) -> Life:
-        """Connect to the target, then pass on what comes. Raises: EnvironmentRefused."""
+        """Connect to the target, then pass on what comes. Raises: StepFailed."""
         assert self.role.to is not None
         own = self.to_server.task
         target = reachable(self.scene.sharing.addresses[self.role.to])
         event = yield Connect(target)
         if isinstance(event, Failed):
-            raise EnvironmentRefused(event.reason)
+            raise refusal(self.role.name, EnvironmentRefused(event.reason))
         server = own.channel
         assert server is not None
         if not server.open:

@@ -102,8 +102,8 @@ class Scene:
             self._securing.prepare(scope)
             for file in self.program.files:
                 self.workspace.write(file, scope)
-        except EnvironmentRefused as error:
-            self._conclude(Verdict(Status.REFUSED, str(error)))
+        except (EnvironmentRefused, StepFailed) as error:
+            self._conclude(outcome.of_error(error))
         except ExpressionError as error:
             self._conclude(Verdict(Status.FAILED, error.message))
         else:
@@ -322,7 +322,7 @@ class Scene:
             self._forget(task, channel)
             self._look_for_end()
         else:
-            self._conclude(outcome.of_error(error))
+            self._conclude(outcome.of_error(error, None if task is None else self.frames.get(task)))
 
     def _came_to_nothing(self, task: Task, channel: Channel, error: Exception) -> bool:
         """Whether one of `connections: any` has ended, past all that was awaited, and never brought a byte."""

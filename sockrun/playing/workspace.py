@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+import time
 from pathlib import Path
 
 from sockrun.diagnostics import EnvironmentRefused
@@ -15,6 +15,7 @@ from sockrun.program import FileProgram
 from sockrun.values import ExpressionError, Scope
 
 BASE = "/tmp"
+ATTEMPTS, PAUSE = 5, 0.01  # to remove it; seconds between two, in which the loop stands still
 
 
 def inside(path: str, *folders: str) -> bool:
@@ -56,10 +57,20 @@ class Workspace:
             raise EnvironmentRefused(f"{path} cannot be written: {error.strerror}") from None
 
     def remove(self) -> None:
-        if self._folder is None:
+        """Remove it with all that is in it. What the system does not let go of, such as a mount, is left.
+
+        All processes have ended by now, but for two kinds: those whose keeper was killed, which are dying, and
+        those of another user, which may live on. What they write between the emptying and rmdir(2) makes that fail
+        (ENOTEMPTY), and so does a file of theirs that vanishes (ENOENT), so it is tried again.
+        """
+        folder, self._folder = self._folder, None
+        if folder is None:
             return
         import shutil
 
-        with suppress(OSError):
-            shutil.rmtree(self._folder)
-        self._folder = None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(PAUSE)
+            shutil.rmtree(folder, ignore_errors=True)  # goes on with the rest
+            if not os.path.lexists(folder):
+                return

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
-from sockrun.diagnostics import Diagnostic, EnvironmentRefused
+from sockrun.diagnostics import Diagnostic, EnvironmentRefused, ReaderGone
 from sockrun.results import EXIT_STATUS, Result, Status, Trace
 
 STDOUT = "-"
@@ -100,8 +100,13 @@ class Target:
     def write(self, text: str) -> None:
         """Write and show it at once. Raises: EnvironmentRefused."""
         with writing(self._name):
-            self.stream.write(text)
-            self.stream.flush()
+            try:
+                self.stream.write(text)
+                self.stream.flush()
+            except BrokenPipeError as error:
+                if self.stream is sys.stdout:
+                    raise ReaderGone(f"{self._name} cannot be written: {error.strerror}") from None
+                raise
 
     def close(self) -> None:
         """Close it, unless it is standard output. Raises: EnvironmentRefused."""

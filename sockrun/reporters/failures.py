@@ -38,14 +38,17 @@ def explain(result: Result, style: Style) -> Iterator[str]:
 
 def _failure(failure: Failure, style: Style) -> Iterator[str]:
     who = visible(failure.role)
-    place = failure.place
-    if place is None:
-        yield f"{style('strong', who)}: {visible(failure.message)}" if who else visible(failure.message)
-    else:
+    place, span = failure.place, failure.span
+    if place is not None:
         note = f" ({visible(place.note)})" if place.note else ""
         step = f", step {place.number}" if place.number else ""  # a process has none
         yield f"{style('strong', who)}{step}: {visible(place.label)}{note}"
-        yield render(Diagnostic("", failure.message, place.span), color=style.color)
+    elif span is not None:
+        yield style("strong", who)
+    if span is not None:
+        yield render(Diagnostic("", failure.message, span), color=style.color)
+    else:
+        yield f"{style('strong', who)}: {visible(failure.message)}" if who else visible(failure.message)
     yield from _bytes(failure)
     if failure.values:
         yield style("strong", "the values in it")

@@ -10,10 +10,9 @@ from contextlib import closing
 from sockrun import __version__
 from sockrun.diagnostics import Diagnostic, as_dict
 from sockrun.hexdump import escaped
-from sockrun.program import Place
 from sockrun.reporters import transcript
 from sockrun.reporters.base import Progress, open_target
-from sockrun.results import Failure, Result, Status, Trace
+from sockrun.results import Failure, Result, Status, Trace, Waiting
 from sockrun.values import Value
 
 Json = dict[str, object]
@@ -67,7 +66,7 @@ def as_json(result: Result) -> Json:
         "seconds": round(result.seconds, 6),
         "reason": result.reason,
         "failure": None if result.failure is None else _failure(result.failure),
-        "waiting": [{"role": who.role, "doing": who.doing, **_place(who.place)} for who in result.waiting],
+        "waiting": [{"role": who.role, "doing": who.doing, **_place(who)} for who in result.waiting],
         "unread": [{"role": role, **_bytes(data)} for role, data in result.unread],
         "output": [{"process": name, **_bytes(data)} for name, data in result.output],
         "transcript": [_entry(entry) for entry in result.trace],
@@ -80,7 +79,7 @@ def _failure(failure: Failure) -> Json:
         "kind": failure.kind,
         "role": failure.role,
         "message": failure.message,
-        **_place(failure.place),
+        **_place(failure),
         "expected": None if failure.expected is None else _bytes(failure.expected),
         "received": None if failure.received is None else _bytes(failure.received),
         "offset": failure.offset,
@@ -94,12 +93,12 @@ def _entry(entry: Trace) -> Json:
     return {"seconds": round(entry.seconds, 6), "role": entry.role, "step": step, "text": text}
 
 
-def _place(place: Place | None) -> Json:
-    if place is None:
-        return {"step": None, "label": None, "file": None, "line": None, "column": None}
-    span = place.span
-    file = span.source.path
-    return {"step": place.number or None, "label": place.label, "file": file, "line": span.line, "column": span.column}
+def _place(of: Failure | Waiting) -> Json:
+    place, span = of.place, of.span
+    step: Json = {"step": place and (place.number or None), "label": place and place.label}
+    if span is None:
+        return {**step, "file": None, "line": None, "column": None}
+    return {**step, "file": span.source.path, "line": span.line, "column": span.column}
 
 
 def _bytes(data: bytes) -> Json:
