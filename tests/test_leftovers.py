@@ -108,6 +108,12 @@ def until(holds: Callable[[], object]) -> None:
         assert time.monotonic() < deadline, "it took too long"
 
 
+def plays(run: subprocess.Popen[bytes]) -> None:
+    """Read what it shows until its client has begun: its programs are ready then."""
+    assert run.stdout is not None
+    assert any(b"connects to" in line for line in run.stdout)
+
+
 def finished(run: subprocess.Popen[bytes]) -> tuple[int, str]:
     out, _ = run.communicate(timeout=60)
     return run.returncode, out.decode()
@@ -143,10 +149,7 @@ def test_one_that_ignores_its_stop_is_killed(traces: Traces) -> None:
 def test_after_an_interruption_in_mid_play(traces: Traces, number: signal.Signals) -> None:
     traces.write(PROGRAMS, WAITS)
     run = traces.start()
-    assert run.stdout is not None
-    for line in run.stdout:
-        if b"connects to" in line:
-            break
+    plays(run)
     run.send_signal(number)
     status, out = finished(run)
     assert status == 130, out
@@ -186,12 +189,10 @@ def test_after_sockrun_itself_was_killed(traces: Traces) -> None:
     """Nobody is there to end anything but the keepers, who do it soon."""
     traces.write(PROGRAMS, WAITS)
     run = traces.start()
-    assert run.stdout is not None
-    for line in run.stdout:
-        if b"connects to" in line:
-            break
+    plays(run)
     run.kill()
     run.wait()
+    assert run.stdout is not None
     run.stdout.close()
     traces.hold_that_nothing_is_left(at_once=False)
 
@@ -200,10 +201,7 @@ def test_a_keeper_that_is_killed_takes_its_program_with_it(traces: Traces) -> No
     """And the scenario is told that the program has ended."""
     traces.write({"plain": LISTENS}, WAITS)
     run = traces.start()
-    assert run.stdout is not None
-    for line in run.stdout:
-        if b"connects to" in line:
-            break
+    plays(run)
     (program,) = traces.processes()
     keeper = int(Path(f"/proc/{program}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(keeper, signal.SIGKILL)
