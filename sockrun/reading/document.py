@@ -108,6 +108,9 @@ def _refuse_file(name: str, message: str, hint: str | None = None) -> NoReturn:
     raise Invalid([Diagnostic("file", message, Span(Source(name, ""), 1, 1, 1, 1), hint)]) from None
 
 
+# What libyaml says since 0.2.6, which looks ahead of its events and gives up at 1,000 levels.
+_TOO_DEEP = "maximum nesting depth"
+
 # --- the tree ----------------------------------------------------------------------------------
 
 # What YAML 1.2 does not call printable; also CR (`load` leaves none), the line breaks of YAML 1.1 (U+0085,
@@ -128,7 +131,10 @@ def read(source: Source, loader: _Loader = _LOADER) -> Node:
         node = _Builder(source, parser.get_event, problems).document()
     except yaml.MarkedYAMLError as error:
         problem = ": ".join(filter(None, (error.context, error.problem)))
-        problems.found.append(_explained(source, error.problem_mark, error.context_mark, problem))
+        found = _explained(source, error.problem_mark, error.context_mark, problem)
+        if _TOO_DEEP in problem:
+            found = Diagnostic("too-deep", f"more than {MAX_DEPTH} levels of nesting", found.span)
+        problems.found.append(found)
     except (ValueError, OverflowError):  # of chr(): PyYAML's own loader checks no escape beyond U+10FFFF
         problems.found.append(_explained(source, parser.get_mark(), None, "quoted scalar: bad escape"))
     problems.raise_errors()
