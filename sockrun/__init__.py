@@ -1,7 +1,7 @@
 """sockrun plays declarative socket scenarios.
 
-`load`, `validate` and `run` are what the command line uses; results are data. Importing the package is
-cheap: what a name needs is imported when the name is first used (PEP 562).
+`load`, `validate` and `run` are what the command line uses, `play` is for the background; results are data. Importing
+the package is cheap: what a name needs is imported when the name is first used (PEP 562).
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sockrun.api import load as load
+    from sockrun.api import loads as loads
+    from sockrun.api import play as play
     from sockrun.api import run as run
     from sockrun.api import validate as validate
+    from sockrun.background import Played as Played
+    from sockrun.background import ScenarioFailed as ScenarioFailed
     from sockrun.diagnostics import Diagnostic as Diagnostic
     from sockrun.diagnostics import Invalid as Invalid
     from sockrun.program import Program as Program
@@ -25,10 +29,14 @@ _HOMES = {
     "Diagnostic": "sockrun.diagnostics",
     "Failure": "sockrun.results",
     "Invalid": "sockrun.diagnostics",
+    "Played": "sockrun.background",
     "Program": "sockrun.program",
     "Result": "sockrun.results",
+    "ScenarioFailed": "sockrun.background",
     "Status": "sockrun.results",
     "load": "sockrun.api",
+    "loads": "sockrun.api",
+    "play": "sockrun.api",
     "run": "sockrun.api",
     "validate": "sockrun.api",
 }
@@ -36,11 +44,15 @@ __all__ = [
     "Diagnostic",
     "Failure",
     "Invalid",
+    "Played",
     "Program",
     "Result",
+    "ScenarioFailed",
     "Status",
     "__version__",
     "load",
+    "loads",
+    "play",
     "run",
     "validate",
 ]

@@ -1,4 +1,4 @@
-"""sockrun from Python: load, validate, run. As small as the command line, with results as data.
+"""sockrun from Python: load, validate, run, play. As small as the command line, with results as data.
 
 Must not live here: anything that the command line does otherwise.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
 
 from sockrun.commands import Address
 from sockrun.compiling import loading
-from sockrun.compiling.loading import Options
+from sockrun.compiling.loading import Loaded, Options
 from sockrun.compiling.swapping import Swaps
 from sockrun.diagnostics import Diagnostic, Invalid, in_order
 from sockrun.playing.runner import PARALLEL
@@ -22,31 +22,48 @@ from sockrun.results import Result, Trace
 from sockrun.session import Selection, Session, Settings
 from sockrun.wire.contents import MESSAGE_LIMIT
 
+if TYPE_CHECKING:
+    from sockrun.background import Played
+
 PathLike: TypeAlias = str | os.PathLike[str]
+SocketAddress: TypeAlias = str | tuple[str, int]  # HOST:PORT, a path, or what `socket.getsockname` gives
 
 
-def load(
-    path: PathLike,
-    *,
-    variables: Mapping[str, str] | None = None,
-    secrets: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    time_scale: float = 1.0,
-    real: Mapping[str, str] | None = None,
-    play: Mapping[str, str | None] | None = None,
-    untrusted: bool = False,
-    max_message: int = MESSAGE_LIMIT,
-) -> list[Program]:
-    """Read, check and compile a scenario file: a program for each combination of its matrix.
+class ScenarioOptions(TypedDict, total=False):
+    """What may be said about scenario files whenever they are loaded, as on the command line.
 
     `variables` override the file's `vars`, `secrets` its secrets; `timeout` (seconds) stands for the scenario's own,
-    `time_scale` multiplies every timeout. `real` and `play` swap roles, from their names to addresses, as `--real`
-    and `--play` do; `untrusted` and `max_message` (bytes) limit what the file may do. Raises: Invalid, with everything
-    that is wrong with the file.
+    `time_scale` multiplies every timeout. `real` are server roles that are not played, and where the real ones listen.
+    `untrusted` and `max_message` (bytes) limit what the file may do.
     """
-    swaps = Swaps(real or {}, play or {})
-    options = Options(variables or {}, secrets or {}, time_scale, timeout, (), swaps, untrusted, max_message)
-    return _programs([Path(path)], options)
+
+    variables: Mapping[str, str]
+    secrets: Mapping[str, str]
+    timeout: float | None
+    time_scale: float
+    real: Mapping[str, SocketAddress]
+    untrusted: bool
+    max_message: int
+
+
+class LoadOptions(ScenarioOptions, total=False):
+    """The same, and `play`: the only roles that are played, and where they listen or connect; None as the file says."""
+
+    play: Mapping[str, SocketAddress | None]
+
+
+def load(path: PathLike, **options: Unpack[LoadOptions]) -> list[Program]:
+    """Read, check and compile a scenario file: a program for each combination of its matrix.
+
+    Options, all by name: see `LoadOptions` and `ScenarioOptions`. Raises: Invalid, with everything that is wrong with
+    the file.
+    """
+    return _programs([Path(path)], _options(**options))
+
+
+def loads(text: str, name: PathLike = "scenario", **options: Unpack[LoadOptions]) -> list[Program]:
+    """The same for text that is no file; `name` stands for its path, from whose folder other files are found."""
+    return _playable([loading.load_text(text, os.fspath(name), _options(**options))])
 
 
 def validate(paths: PathLike | Iterable[PathLike]) -> list[Diagnostic]:
@@ -68,38 +85,91 @@ def run(
     fail_fast: bool = False,
     tags: Sequence[str] = (),
     text: str = "",
+    allow_hosts: Sequence[str] = (),
+    announce: Callable[[str, Address], None] | None = None,
+    **options: Unpack[LoadOptions],
+) -> list[Result]:
+    """Play files, folders or loaded programs; the results are in the order in which the scenarios ended.
+
+    `tags` and `text` choose among them, as `--tag` and `-k` do; `options` are for files, as in `load`. Nothing is
+    raised for a scenario that fails: see `Result.status`. Raises: Invalid, before anything is played, when a file is
+    invalid.
+
+    `allow_hosts` are beyond loopback. `announce` is called with each server role and where it listens, when somebody
+    outside is to take part.
+    """
+    items = [what] if isinstance(what, str | os.PathLike | Program) else list(what)
+    paths = [Path(item) for item in items if not isinstance(item, Program)]
+    about = _options(_folders(paths), **options)
+    files = loading.find(paths)
+    programs = [*(item for item in items if isinstance(item, Program)), *_programs(files, about)]
+    collector = _Collector()
+    settings = Settings(about, Selection(tags, text), parallel, repeat, fail_fast, allow_hosts=allow_hosts)
+    Session(settings, [collector], announce=announce).play(programs)
+    return collector.results
+
+
+def play(
+    what: PathLike | Program,
+    *,
+    roles: Iterable[str] | Mapping[str, SocketAddress | None] = (),
+    text: str = "",
+    allow_hosts: Sequence[str] = (),
+    **options: Unpack[ScenarioOptions],
+) -> Played:
+    """One scenario in the background, for a `with` block, beside the caller's own code: see `Played`.
+
+    `roles` are the only ones that are played, perhaps with where they listen or connect; all, where none is named.
+    `text` chooses among the combinations of a matrix, by a piece of the id. `options` are for a file, as in `load`,
+    and so are `roles`. Raises: Invalid; ValueError, where not exactly one scenario is left.
+    """
+    from sockrun.background import Played
+
+    if isinstance(what, Program):
+        if options or roles:
+            raise TypeError("roles and options are for files: name them where the program is loaded")
+        return Played(what, allow_hosts)
+    return Played(only(load(what, play=as_swaps(roles), **options), text), allow_hosts)
+
+
+def as_swaps(roles: Iterable[str] | Mapping[str, SocketAddress | None]) -> Mapping[str, SocketAddress | None]:
+    """`roles` of `play` as the `play` of `load`."""
+    if isinstance(roles, Mapping):
+        return roles
+    return dict.fromkeys([roles] if isinstance(roles, str) else roles)
+
+
+def only(programs: Sequence[Program], text: str = "") -> Program:
+    """The one with `text` in its id or name. Raises: ValueError."""
+    found = [program for program in programs if Selection(text=text).takes(program)]
+    if len(found) != 1:
+        ids = ", ".join(program.id for program in found or programs)
+        raise ValueError(f"{len(found) or 'none'} of these has {text!r} in its id, and one is needed: {ids}")
+    return found[0]
+
+
+def _options(
+    folders: Sequence[Path] = (),
+    *,
     variables: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
     timeout: float | None = None,
     time_scale: float = 1.0,
-    real: Mapping[str, str] | None = None,
-    play: Mapping[str, str | None] | None = None,
+    real: Mapping[str, SocketAddress] | None = None,
+    play: Mapping[str, SocketAddress | None] | None = None,
     untrusted: bool = False,
     max_message: int = MESSAGE_LIMIT,
-    allow_hosts: Sequence[str] = (),
-    announce: Callable[[str, Address], None] | None = None,
-) -> list[Result]:
-    """Play files, folders or loaded programs; the results are in the order in which the scenarios ended.
-
-    `tags` and `text` choose among them, as `--tag` and `-k` do; `variables`, `secrets`, `timeout` and `time_scale` are
-    for files, as in `load`. Nothing is raised for a scenario that fails: see `Result.status`. Raises: Invalid, before
-    anything is played, when a file is invalid.
-
-    `real`, `play`, `untrusted` and `max_message` too are for files, as in `load`; `allow_hosts` are beyond loopback.
-    `announce` is called with each server role and where it listens, when somebody outside is to take part.
-    """
-    items = [what] if isinstance(what, str | os.PathLike | Program) else list(what)
-    paths = [Path(item) for item in items if not isinstance(item, Program)]
-    swaps = Swaps(real or {}, play or {})
-    options = Options(
-        variables or {}, secrets or {}, time_scale, timeout, _folders(paths), swaps, untrusted, max_message
+) -> Options:
+    swaps = Swaps(
+        {name: _address(where) for name, where in (real or {}).items()},
+        {name: None if where is None else _address(where) for name, where in (play or {}).items()},
     )
-    files = loading.find(paths)
-    programs = [*(item for item in items if isinstance(item, Program)), *_programs(files, options)]
-    collector = _Collector()
-    settings = Settings(options, Selection(tags, text), parallel, repeat, fail_fast, allow_hosts=allow_hosts)
-    Session(settings, [collector], announce=announce).play(programs)
-    return collector.results
+    return Options(variables or {}, secrets or {}, time_scale, timeout, folders, swaps, untrusted, max_message)
+
+
+def _address(where: SocketAddress) -> str:
+    """As the command line takes it."""
+    return where if isinstance(where, str) else str(Address(where[0], where[1]))
 
 
 def _paths(paths: PathLike | Iterable[PathLike]) -> list[Path]:
@@ -112,7 +182,11 @@ def _folders(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 def _programs(files: Iterable[Path], options: Options) -> list[Program]:
     """Raises: Invalid, with the errors of all files."""
-    loaded = [loading.load_scenario(file, options) for file in files]
+    return _playable([loading.load_scenario(file, options) for file in files])
+
+
+def _playable(loaded: Sequence[Loaded]) -> list[Program]:
+    """Raises: Invalid."""
     found = [diagnostic for one in loaded for diagnostic in one.diagnostics]
     if any(diagnostic.severity == "error" for diagnostic in found):
         raise Invalid(in_order(found))

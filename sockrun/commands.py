@@ -46,20 +46,37 @@ class Mismatch(NamedTuple):
     expected: bytes | None = None
     offset: int | None = None
 
+    def told(self, subject: str) -> str:
+        """The reason as a sentence: some say only what is wrong with what was looked at."""
+        return f"{subject} {self.reason}" if self.reason.startswith(_PREDICATES) else self.reason
 
-EndKind: TypeAlias = Literal["fin", "reset", "refused", "tls", "closed-here"]
+
+_PREDICATES = ("is ", "has ", "does ", "matches ", "ends ")
+
+
+EndKind: TypeAlias = Literal["fin", "reset", "refused", "no-path", "tls", "closed-here"]
 
 
 class Ended(NamedTuple):
     """The connection ended before a reader had what it wanted; `unread` is what it had left alone.
 
-    `fin`: the peer closed or half-closed in order. `reset`: RST. `refused`: nobody listens there.
+    `fin`: the peer closed or half-closed in order. `reset`: RST. `refused`: nobody listens there; `no-path`: it
+    is a unix path that is not there (unix(7), ENOENT), which is a refusal too.
     `tls`: the handshake failed, or what came later is no TLS. `closed-here`: the role itself closed the
     connection before.
     """
 
     kind: EndKind
     unread: bytes = b""
+
+    @property
+    def refusal(self) -> bool:
+        """Whether nobody listens there."""
+        return self.kind in ("refused", "no-path")
+
+    def meets(self, wanted: str) -> bool:
+        """Whether it is the end that a step wants (a `Receive`'s `expects`)."""
+        return self.kind == wanted or (self.refusal and wanted == "refused")
 
 
 class TimedOut(NamedTuple):
@@ -202,7 +219,9 @@ class Shutdown:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close both ways (close(2))."""
+    """Close both ways (close(2)). `seconds` bounds the wait for room for TLS's close_notify."""
+
+    seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,13 @@ def compare(expected: bytes, received: bytes, offset: int | None = None) -> str:
     return f"expected\n{dump(expected, mark, rows=5)}\nreceived\n{dump(received, mark, rows=5)}"
 
 
+def marked(received: bytes, offset: int) -> str:
+    """What was received, with the byte number `offset` marked; what is far from it is left out."""
+    if is_text(received):
+        return "\n".join(_marked_line("received", received, offset))
+    return f"received\n{dump(received, offset)}"
+
+
 _BEFORE, _AFTER = 40, 60  # bytes of text shown around a difference
 
 

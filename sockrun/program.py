@@ -215,6 +215,7 @@ class Faults:
     direction: Heading | Literal["both"] = "both"
     connection: int | None = None
     seed: int = 0
+    buffer: int | None = None  # bytes that each end of a simulated connection holds
 
     def on(self, heading: Heading, number: int) -> Faults:
         """Those that hold that way, for the connection with that number; where none do, the link is a good one."""
@@ -308,6 +309,7 @@ class ProcessProgram:
     env: tuple[tuple[str, Operand], ...] = ()
     cwd: Operand | None = None
     user: Operand | None = None
+    user_if_root: bool = False  # `user` is for root alone: who is not root stays who they are
     kept: frozenset[str] = frozenset()
 
     @property
@@ -323,6 +325,8 @@ class Requires:
     ipv6: bool = False
     platform: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
+    file: tuple[str, ...] = ()
+    module: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,8 +350,10 @@ class Program:
     certificates: tuple[CertificateProgram, ...] = ()
     authority: bool = False  # whether certificates are signed for it: those, or that of a server which names none
     processes: Mapping[str, ProcessProgram] = field(default_factory=dict)
+    network: Faults = field(default_factory=Faults)  # how the simulated one behaves
     outside: bool = False  # whether somebody takes part who is no role or process of it
     elsewhere: Mapping[str, Address] = field(default_factory=dict)  # server roles that somebody outside plays
+    unplayed: Mapping[str, Span] = field(default_factory=dict)  # where the roles stand that are not played
     untrusted: bool = False  # it may touch nothing but its pack, its folder, and its own roles
 
     @property

@@ -31,11 +31,21 @@ FailureKind: TypeAlias = Literal[
 
 class Status(StrEnum):
     PASSED = "passed"
+    FLAKY = "flaky"  # it did not pass, was played again (`--retries`), and passed
     FAILED = "failed"
     SKIPPED = "skipped"
     REFUSED = "refused"  # by the environment: a port taken, a permission missing
     BUG = "bug"  # of sockrun itself
     INTERRUPTED = "interrupted"
+
+
+Rounds: TypeAlias = tuple[tuple[int, int], ...]  # of each `repeat` around a step: which from 0, of how many
+
+
+def step_text(place: Place, rounds: Rounds) -> str:
+    """'step 3.1 (round 7 of 10)': rounds count from 1 here, the outermost comes first."""
+    told = ", ".join(f"round {number + 1:,} of {times:,}" for number, times in rounds)
+    return f"step {place.number}" + (f" ({told})" if told else "")
 
 
 class Trace(NamedTuple):
@@ -46,6 +56,7 @@ class Trace(NamedTuple):
     place: Place | None
     command: Command | str
     event: Event
+    rounds: Rounds = ()
 
 
 class Waiting(NamedTuple):
@@ -54,10 +65,12 @@ class Waiting(NamedTuple):
     role: str
     doing: str
     place: Place | None
+    rounds: Rounds = ()
+    role_span: Span | None = None  # of one that waits at no step
 
     @property
     def span(self) -> Span | None:
-        return None if self.place is None else self.place.span
+        return self.role_span if self.place is None else self.place.span
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,7 @@ class Failure:
     values: Sequence[tuple[str, Value]] = ()
     environment: bool = False  # the machine is to blame, not the peer
     role_span: Span | None = None
+    rounds: Rounds = ()
 
     @property
     def span(self) -> Span | None:
@@ -87,7 +101,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One scenario's outcome. `reason` says in one line why it did not pass."""
+    """One scenario's outcome. `reason` says in one line why it did not pass.
+
+    `earlier` are the attempts before this one, none of which passed. A flaky one says of the last of them, in all
+    that is not its time, what went wrong.
+    """
 
     id: str
     name: str
@@ -102,6 +120,7 @@ class Result:
     output: tuple[tuple[str, bytes], ...] = ()  # process and which of its outputs, the last bytes of it
     trace: Sequence[Trace] = field(default_factory=tuple)
     detail: str = ""  # a bug's traceback
+    earlier: tuple[Result, ...] = ()
 
     @property
     def passed(self) -> bool:

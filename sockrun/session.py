@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from sockrun.compiling.loading import Loaded, Options, load_scenario
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.guard import Guard
+from sockrun.network.interrupts import Wakeable
 from sockrun.network.kernel import Kernel
+from sockrun.playing import outcome
 from sockrun.playing.opening import Announce
 from sockrun.playing.requirements import unmet
 from sockrun.playing.runner import PARALLEL, Runner
@@ -26,7 +29,8 @@ from sockrun.program import Program
 from sockrun.reporters.base import Progress, Reporter
 from sockrun.results import EXIT_STATUS, Result, Status, Trace
 
-Interrupts = Callable[[Kernel, Callable[[], None]], AbstractContextManager[None]]
+Choose = Callable[[Sequence[Program]], Sequence[Program]]
+Interrupts = Callable[[Wakeable, Callable[[], None]], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,23 @@ class Settings:
     fail_fast: bool = False
     verbose: bool = False
     allow_hosts: Sequence[str] = ()  # beyond loopback
+    seed: int | None = None  # of the simulated network; None: the real one
+    retries: int = 0  # of what does not pass, on the real network; a simulated run would only be the same again
+    choose: Choose | None = None  # among all that are selected, which then are all read before any is played
 
 
-def _uninterrupted(network: Kernel, stop: Callable[[], None]) -> AbstractContextManager[None]:
+class Player(Protocol):
+    """What plays scenarios; `door` is the way in for signals."""
+
+    @property
+    def door(self) -> Wakeable: ...
+
+    def run(self, programs: Iterable[Program]) -> Iterator[Result]: ...
+    def stop(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def _uninterrupted(door: Wakeable, stop: Callable[[], None]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
@@ -81,7 +99,7 @@ class Session:
     def run(self, files: Sequence[Path]) -> Progress:
         """Read and play files. Raises: EnvironmentRefused, when a report cannot be written."""
         self.progress.files = len(files)
-        return self._play(self._loaded(files))
+        return self._play(self._chosen(self._loaded(files)))
 
     def play(self, programs: Sequence[Program]) -> Progress:
         """Play what has been loaded already. Raises: EnvironmentRefused."""
@@ -91,28 +109,43 @@ class Session:
     # --- the run ---
 
     def _play(self, programs: Iterable[Program]) -> Progress:
-        guard = Guard(self._settings.allow_hosts, untrusted=self._settings.options.untrusted)
-        network = Kernel(guard=guard)
-        watcher = self._trace if self._settings.verbose else None
-        runner = Runner(network, parallel=self._settings.parallel, watcher=watcher, announce=self._announce)
-
-        def interrupt() -> None:
-            self.progress.interrupted = True
-            runner.stop()
 
         with ExitStack() as ending:  # whatever goes wrong, everything is given back and all reports are written
             for reporter in reversed(self._reporters):
                 ending.callback(reporter.end)
             ending.callback(self._stop_the_clock, time.monotonic())
-            ending.callback(network.close)
-            ending.callback(runner.close)
+            runner = self._player(ending)
             ending.enter_context(self._remembering_errors())
             for reporter in self._reporters:
                 reporter.begin(self.progress)
-            with self._interrupts(network, interrupt):
+
+            def interrupt() -> None:
+                self.progress.interrupted = True
+                runner.stop()
+
+            with self._interrupts(runner.door, interrupt):
                 for result in runner.run(self._playable(programs)):
                     self._ended(result, runner)
         return self.progress
+
+    def _player(self, ending: ExitStack) -> Player:
+        """What plays; `ending` gives it back."""
+        settings = self._settings
+        watcher = self._trace if settings.verbose else None
+        if settings.seed is not None:
+            from sockrun.playing.simulation import Simulator
+
+            return ending.enter_context(closing(Simulator(settings.seed, watcher)))
+        network = Kernel(guard=Guard(settings.allow_hosts, untrusted=settings.options.untrusted))
+        ending.callback(network.close)
+        runner = Runner(
+            network,
+            parallel=settings.parallel,
+            watcher=watcher,
+            announce=self._announce,
+            retries=settings.retries,
+        )
+        return ending.enter_context(closing(runner))
 
     def _stop_the_clock(self, started: float) -> None:
         self.progress.seconds = time.monotonic() - started
@@ -132,7 +165,7 @@ class Session:
             self.progress.broken = EXIT_STATUS[Status.BUG]
             raise
 
-    def _ended(self, result: Result, runner: Runner) -> None:
+    def _ended(self, result: Result, runner: Player) -> None:
         """After the first failure of `--fail-fast` what else was running does not count."""
         if self.progress.cut_short and result.status is Status.INTERRUPTED:
             return
@@ -159,6 +192,17 @@ class Session:
             self._tell_errors(loaded)
             yield from filter(self._settings.selection.takes, loaded.programs)
 
+    def _chosen(self, programs: Iterator[Program]) -> Iterator[Program]:
+        if self._settings.choose is None:
+            return programs
+        return self._choose(programs, self._settings.choose)
+
+    def _choose(self, programs: Iterable[Program], choose: Choose) -> Iterator[Program]:
+        found = list(programs)
+        kept = choose(found)
+        self.progress.chosen, self.progress.left_out = len(kept), len(found) - len(kept)
+        yield from kept
+
     def _tell_errors(self, loaded: Loaded) -> None:
         if loaded.errors:
             self.progress.invalid += 1
@@ -182,8 +226,4 @@ class Session:
         if reason is None:
             yield program
         else:
-            self._tell(skipped(program, reason))
-
-
-def skipped(program: Program, reason: str) -> Result:
-    return Result(program.id, program.name, program.source.path, program.tags, Status.SKIPPED, 0.0, reason)
+            self._tell(outcome.skipped(program, reason))

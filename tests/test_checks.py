@@ -171,3 +171,33 @@ def test_other_combinations_are_checked_too() -> None:
           two: {protocol: tcp, side: server, port: "${port}"}
     """
     assert codes(text) == ["same-address"]
+
+
+@pytest.mark.parametrize(
+    "role",
+    [
+        "port: 99999",
+        "host: 5",
+        "framing: lin, steps: [{expect_in_any_order: [a, b]}, {expect: {suffix: x}}]",
+        "tls: 7, steps: [{expect_tls: {version: TLSv1.3}}]",
+        "payload: 42, expect: {regx: '(?P<name>.)'}",
+        "expect: {regx: '(?P<name>.)'}, payload: '${name}'",
+        "steps: [{expect: 5, as: name}, {send: '${name}'}]",
+        "steps: [close, {conect: null}, {expect: x}]",
+        "steps: [{signl: go}]",
+        "start: {aftr: nobody}",
+        "paylod: x",
+        "connections: many, steps: [{barrier: alone}]",
+    ],
+)
+def test_what_a_mistake_hides_is_not_told_as_another_one(role: str) -> None:
+    """No error follows only from what was left out for another."""
+    text = f"""
+roles:
+  one: {{protocol: tcp, side: server, {role}}}
+  two: {{side: client, to: one, start: {{after: go}}, steps: [{{wait: go}}]}}
+"""
+    if "signl" not in role and "conect" not in role and "paylod" not in role and "many" not in role:
+        text = text.replace("start: {after: go}, steps: [{wait: go}]", "steps: []")
+    codes = [found.code for found in load_text(text, "s.yaml").errors]
+    assert len(codes) == (2 if "payload: 42" in role else 1), codes

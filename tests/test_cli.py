@@ -84,19 +84,31 @@ def test_what_the_machine_refuses_is_told_plainly(sockrun: CommandLine) -> None:
 
 def test_what_is_required_and_missing_skips_with_the_reason(sockrun: CommandLine) -> None:
     text = sockrun.passing("a.yaml").read_text()
-    needs = "requires: {command: [no-such-command], env: [NO_SUCH_NAME], platform: [win32]}"
-    sockrun.write("a.yaml", f"{needs}\n{text}")
+    needs = "command: [no-such-command], env: [NO_SUCH_NAME], platform: [win32], file: [a.txt, /no/such], module: no_such"
+    sockrun.write("a.yaml", f"requires: {{{needs}}}\n{text}")
     status, out, _ = sockrun("run", "a.yaml")
     assert status == 0
     for part in ("SKIP a.yaml", "'no-such-command'", "NO_SUCH_NAME is not set", "it is for win32", "1 skipped"):
+        assert part in out
+    for part in ("there is no file a.txt", "there is no file /no/such", "there is no Python module 'no_such'"):
         assert part in out
 
 
 def test_what_is_required_and_there_is_played(sockrun: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_NAME", "x")
     text = sockrun.passing("a.yaml").read_text()
-    sockrun.write("a.yaml", f"requires: {{command: [sh], env: [A_NAME], platform: [{sys.platform}]}}\n{text}")
-    assert "1 passed" in sockrun("run", "a.yaml").out
+    sockrun.write("folder/data.txt", "")
+    needs = f"command: [sh], env: [A_NAME], platform: [{sys.platform}], file: [data.txt, ., /], module: [yaml, json]"
+    sockrun.write("folder/a.yaml", f"requires: {{{needs}}}\n{text}")
+    assert "1 passed" in sockrun("run", "folder/a.yaml").out
+
+
+@pytest.mark.parametrize("module", ["a-b", "xml.dom", ""])
+def test_a_module_that_is_required_has_a_simple_name(sockrun: CommandLine, module: str) -> None:
+    """Looking for a part of a package would import the package, and so run it."""
+    text = sockrun.passing("a.yaml").read_text()
+    sockrun.write("a.yaml", f"requires: {{module: [{module!r}]}}\n{text}")
+    assert sockrun("run", "a.yaml").status == 2
 
 
 def test_tags_and_text_choose(sockrun: CommandLine) -> None:

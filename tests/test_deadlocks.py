@@ -6,6 +6,7 @@ import pytest
 
 from sockrun.network.kernel import SCRATCH
 from sockrun.results import Status
+from tests.command_line import CommandLine
 from tests.peers import client_of, datagrams, failure, keeps_still, pair, passes, play_outside
 from tests.playing import play, play_all, programs
 
@@ -179,3 +180,14 @@ def test_a_connection_that_was_made_is_not_called_missing() -> None:
     result = play(pair('[{expect: "x"}]', '[{check: "1 == 2"}]'))
     doing = {who.role: who.doing for who in result.waiting}
     assert "nobody" not in doing["server"]
+
+
+def test_a_server_that_waits_for_a_connection_is_shown_at_its_place(sockrun: CommandLine) -> None:
+    """In a deadlock, and beside whoever runs into the scenario's timeout."""
+    sockrun.write("deadlock.yaml", pair("[]", "[]", of_server="connections: 2"))
+    sleeper = "roles:\n  other: {protocol: udp, side: server, steps: [{pause: 60s}]}\n"
+    late = pair("[]", "[]", of_server="connections: 2", top="timeout: 50ms").replace("roles:\n", sleeper)
+    sockrun.write("late.yaml", late)
+    out = sockrun("run", "deadlock.yaml", "late.yaml").out
+    lines = [line for line in out.splitlines() if line.startswith("    server  ") and "a connection" in line]
+    assert {line.rpartition("   ")[2] for line in lines} == {"deadlock.yaml:4", "late.yaml:5"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from sockrun.compiling.loading import Options
 from sockrun.network.kernel import SCRATCH
+from sockrun.reporters.transcript import describe
 from sockrun.results import Result, Status
 from tests.peers import (
     client_of,
@@ -246,6 +248,25 @@ def test_a_unix_path_that_nobody_has_bound_refuses(tmp_path: Path, datagram: str
             {{protocol: unix, datagram: {datagram}, side: client, path: {tmp_path}/none, steps: [{send}expect_refused]}}
         """)
     )
+
+
+@pytest.mark.parametrize("datagram", ["true", "false"])
+def test_a_unix_path_that_is_not_there_is_told_as_that(tmp_path: Path, datagram: str) -> None:
+    """One that is there and refuses is another mistake."""
+    send = '{send: "x"}, ' if datagram == "true" else ""
+    path = tmp_path / "none"
+    text = f"""
+        roles:
+          client:
+            {{protocol: unix, datagram: {datagram}, side: client, path: {path}, steps: [{send}{{expect: y}}]}}
+    """
+    result = play(text)
+    failure(result, "refused", f"nobody listens at {path} (no such path)")
+    assert any("no such path" in describe(entry) for entry in result.trace)
+    kind = socket.SOCK_DGRAM if datagram == "true" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_UNIX, kind) as left_behind:
+        left_behind.bind(str(path))
+    failure(play(text), "refused", f"nobody listens at {path} (connection refused)")
 
 
 def test_a_refusal_that_was_expected_and_does_not_come_fails() -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,32 +46,35 @@ DAEMON = """
 LISTENS = """
     import socket, sys, time
     door = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-    print("up", flush=True)
+    print("up", f"PORT={sys.argv[1]}", flush=True)
     time.sleep(600)
 """
 
 
+FILES = ("cmdline", "environ")  # a process's words and environment (proc(5))
+LISTENING = "0A"  # of TCP, in /proc/net/tcp (proc(5))
+
+
 class Traces:
-    """What a run may leave: processes with a mark among their words, folders, sockets that listen."""
+    """What a run may leave: processes with a mark among their words or in their environment, files, sockets."""
 
     def __init__(self, folder: Path) -> None:
         self.mark = f"{MARK}-{random.randrange(10**12)}"
-        self.folder = folder
         self.scenario = folder / "pack" / "scenario.yaml"
-        self.scenario.parent.mkdir()
+        self.scenario.parent.mkdir(parents=True)
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
 
     def write(self, programs: dict[str, str], rest: str = "") -> None:
         """A scenario of services, each with the mark and a free port among its words."""
-        lines = [f"ports: [{', '.join(f'p_{name}' for name in programs)}]", "processes:"]
+        lines = [f"ports: [{', '.join(f'p_{name}' for name in programs)}]", "processes:"] if programs else []
         for name, code in programs.items():
             words = [sys.executable, "-I", "-S", "-c", textwrap.dedent(code), f"${{ports.p_{name}}}", self.mark]
             lines.append(f"  {name}: {{command: {json.dumps(words)}, ready: {{output: up}}}}")
         self.scenario.write_text("\n".join([*lines, rest]))
 
     def start(self) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), MARK: self.mark}
         return subprocess.Popen(
             [*COMMAND, "run", "-v", str(self.scenario)],
             stdout=subprocess.PIPE,
@@ -75,23 +82,47 @@ class Traces:
             env=environment,
         )
 
-    def processes(self) -> list[int]:
-        """Those that still run, zombies included, with the mark or below a keeper of this test's folder."""
-        found = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                words = Path("/proc", name, "cmdline").read_bytes()
-            except OSError:
-                continue
-            if self.mark.encode() in words:
-                found.append(int(name))
+    def processes(self, *where: str) -> list[int]:
+        """Those that still run; what has ended has no words and no environment."""
+        return [int(pid) for pid in filter(str.isdigit, os.listdir("/proc")) if self._is_ours(pid, *where)]
+
+    def _is_ours(self, pid: str, *where: str) -> bool:
+        with suppress(OSError):
+            return any(self.mark.encode() in Path("/proc", pid, file).read_bytes() for file in where or FILES)
+        return False
+
+    def sockets(self, out: str) -> list[str]:
+        """Those that are left of the ports and names that a run has shown, as `PORT=1234`, or that have the mark."""
+        ports = set(map(int, re.findall(r"PORT=(\d+)", out)))
+        found = {}
+        for protocol in ("tcp", "tcp6", "udp", "udp6"):
+            for line in _table(protocol):
+                port = int(line[1].rpartition(":")[2], 16)
+                if port in ports and (line[3] == LISTENING or protocol.startswith("udp")):
+                    found[line[9]] = f"{protocol} {port}"
+        for line in _table("unix"):
+            if any(name in " ".join(line[7:]) for name in (self.mark, str(self.temporary))):
+                found[line[6]] = f"unix {line[7]}"
+        others = self._sockets_of_others() if found else set()
+        return [what for inode, what in found.items() if inode not in others]
+
+    def _sockets_of_others(self) -> set[str]:
+        """A port that was given back may be somebody else's by now."""
+        found = set()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):
+                links = [os.readlink(entry) for entry in Path("/proc", pid, "fd").iterdir()]
+                if not self._is_ours(pid):
+                    found |= {link[8:-1] for link in links if link.startswith("socket:[")}
         return found
 
-    def hold_that_nothing_is_left(self, at_once: bool = True) -> None:
+    def hold_that_nothing_is_left(self, out: str = "", at_once: bool = True) -> None:
         if not at_once:
             until(lambda: not self.processes() and not list(self.temporary.iterdir()))
         assert self.processes() == []
+        assert self.sockets(out) == []
         assert list(self.temporary.iterdir()) == []
+        assert [path.name for path in self.scenario.parent.iterdir()] == [self.scenario.name]
 
 
 @pytest.fixture
@@ -100,6 +131,13 @@ def traces(tmp_path: Path) -> Iterator[Traces]:
     yield found
     for pid in found.processes():
         os.kill(pid, signal.SIGKILL)
+
+
+def _table(protocol: str) -> list[list[str]]:
+    """The lines of a table of sockets, in columns."""
+    with suppress(FileNotFoundError):
+        return [line.split() for line in Path("/proc/net", protocol).read_text().splitlines()[1:]]
+    return []
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -172,17 +210,61 @@ def test_after_a_second_interruption(traces: Traces) -> None:
     traces.hold_that_nothing_is_left()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("seed", range(4))
-def test_after_an_interruption_at_any_moment(traces: Traces, number: signal.Signals, seed: int) -> None:
-    traces.write({"plain": LISTENS, "daemon": DAEMON}, WAITS)
+# Talks for a while, and has all to give back that a scenario can have: `${mark}` is an abstract name.
+CHATTERS = """
+vars: {{mark: {mark}}}
+files: {{greeting.txt: hello}}
+roles:
+  server:
+    protocol: tcp
+    side: server
+    steps: [{{repeat: 20, steps: [{{expect: "ping"}}, {{pause: 1ms}}, {{send: "pong"}}]}}, {end}]
+  client:
+    {{side: client, to: server, steps: [{{repeat: 20, steps: [{{send: "ping"}}, {{expect: "pong"}}]}}]}}
+  path_server: {{protocol: unix, side: server, path: "${{dir}}/local.sock", unread: allow}}
+  path_client: {{side: client, to: path_server, steps: [{{send: "PORT=${{server.port}}"}}]}}
+  name_server: {{protocol: unix, datagram: true, side: server, path: "@${{mark}}", connections: any}}
+"""
+MOMENTS, TOGETHER = 50, 4
+
+
+def test_after_a_pass_a_failure_and_an_interruption_at_any_moment(tmp_path: Path) -> None:
+    """A moment is a line of the transcript, of those that a run shows from its beginning to its end; 0: before it."""
+    seed = random.randrange(10**9)
+    print("seed:", seed)
+    chance = random.Random(seed)
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        ends = list(pool.map(lambda number: interrupted(tmp_path, number, None, None), range(4)))
+        assert [status for status, _ in ends] == [0, 0, 1, 1], ends
+        lines = [out.count("\n") for _, out in ends]
+        numbers = range(4, 4 + MOMENTS)
+        moments = [chance.randrange(lines[number % 4]) for number in numbers]
+        signals = [chance.choice((signal.SIGINT, signal.SIGTERM)) for _ in numbers]
+        told = list(pool.map(partial(interrupted, tmp_path), numbers, moments, signals))
+    begun = [out for (_, out), moment in zip(told, moments, strict=True) if moment]  # before, Python itself complains
+    assert [out for out in begun if "Traceback" in out] == []
+    assert [out for _, out in told if "bug in sockrun" in out] == []
+    assert sum(status == 130 and "1 interrupted" in out for status, out in told) > MOMENTS // 2
+
+
+def interrupted(folder: Path, number: int, moment: int | None, how: signal.Signals | None) -> tuple[int, str]:
+    """Exit status and output of a run of one of four kinds: with programs or without, one that passes or fails."""
+    traces = Traces(folder / str(number))
+    end = '{check: "1 == 2"}' if number % 4 > 1 else "{pause: 1ms}"
+    programs = {"plain": LISTENS, "daemon": DAEMON} if number % 2 else {}
+    traces.write(programs, CHATTERS.format(mark=traces.mark, end=end))
     run = traces.start()
-    moment = random.Random(seed).uniform(0.15, 0.8)
-    deadline = time.monotonic() + moment
-    until(lambda: time.monotonic() > deadline)
-    run.send_signal(number)
-    finished(run)
-    traces.hold_that_nothing_is_left()
+    assert run.stdout is not None
+    shown = b"".join(run.stdout.readline() for _ in range(moment or 0))
+    if how is not None:
+        run.send_signal(how)
+    status, out = finished(run)
+    out = shown.decode() + out
+    try:
+        traces.hold_that_nothing_is_left(out)
+    except AssertionError as error:
+        raise AssertionError(f"run {number}, moment {moment}, {how}: {error}\n{out}") from error
+    return status, out
 
 
 def test_after_sockrun_itself_was_killed(traces: Traces) -> None:
@@ -202,7 +284,7 @@ def test_a_keeper_that_is_killed_takes_its_program_with_it(traces: Traces) -> No
     traces.write({"plain": LISTENS}, WAITS)
     run = traces.start()
     plays(run)
-    (program,) = traces.processes()
+    (program,) = traces.processes("cmdline")
     keeper = int(Path(f"/proc/{program}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(keeper, signal.SIGKILL)
     status, out = finished(run)

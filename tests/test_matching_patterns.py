@@ -55,7 +55,7 @@ def test_a_pattern_that_looks_no_further_is_decided_as_by_the_loop(text: str, wi
     for n in range(1, len(wire) + 1):
         found = compiled.fullmatch(wire[:n], partial=True)
         if found is None:
-            expected = Outcome(reason="is not it", offset=n - 1)
+            expected = Outcome(reason=f"is not it: byte {n - 1} is 0x{wire[n - 1]:02x}", offset=n - 1)
         elif not found.partial:
             expected = judged(Match(wire[:n]), wire[n:])
         if expected != MORE:
@@ -136,12 +136,12 @@ def test_many_bytes_are_no_trouble_for_a_pattern_that_looks_further() -> None:
         (rb"220 ", False, b"220 ready", Match(b"220 ready")),
         (rb"(?P<code>\d+)(?P<more>-)?", False, b"220 x", Match(b"220 x", {"code": b"220", "more": b""})),
         (rb"\d+", True, b"220", Match(b"220")),
-        (rb"\d+", True, b"220 ", Mismatch("is not it", b"220 ", None, 3)),
-        (rb"ready", False, b"220 ready", Mismatch("is not it", b"220 ready", None, 0)),
-        (rb"\w+$", False, b"two words", Mismatch("is not it", b"two words", None, 3)),
-        (rb"220 ", False, b"220", Mismatch("is not it", b"220", None, 3)),
-        (rb"220 ", False, b"", Mismatch("is not it", b"", None, 0)),
-        (rb"\bx\b", False, b"xy", Mismatch("is not it", b"xy", None, 1)),
+        (rb"\d+", True, b"220 ", Mismatch("is not it: byte 3 is 0x20", b"220 ", None, 3)),
+        (rb"ready", False, b"220 ready", Mismatch("is not it: byte 0 is 0x32", b"220 ready", None, 0)),
+        (rb"\w+$", False, b"two words", Mismatch("is not it: byte 3 is 0x20", b"two words", None, 3)),
+        (rb"220 ", False, b"220", Mismatch("is not it: it ends too early", b"220", None, 3)),
+        (rb"220 ", False, b"", Mismatch("is not it: it ends too early", b"", None, 0)),
+        (rb"\bx\b", False, b"xy", Mismatch("is not it: byte 1 is 0x79", b"xy", None, 1)),
         (rb".*", False, b"", Match(b"")),
     ],
 )

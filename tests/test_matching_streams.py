@@ -48,7 +48,7 @@ CASES: list[tuple[str, bytes, Outcome]] = [
     ('{hex: "${digits}"}', b"\n\xff\xff", taken(b"\n\xff", b"\xff")),
     # patterns: the shortest run that matches in full
     (r'{regex: "220 .*\\r\\n"}', b"220 a b\r\n220 c\r\n", taken(b"220 a b\r\n", b"220 c\r\n")),
-    (r'{regex: "220 .*\\r\\n"}', b"221 a\r\n", wrong(r"is not a match of /220 .*\r\n/", 2)),
+    (r'{regex: "220 .*\\r\\n"}', b"221 a\r\n", wrong(r"is not a match of /220 .*\r\n/: byte 2 is 0x31", 2)),
     (r'{regex: "220 .*\\r\\n"}', b"220 a\r", MORE),
     (r'{regex: "(?s)220.*\\n"}', b"220\n\n\n", taken(b"220\n", b"\n\n")),
     (r'{regex: "\\d+"}', b"123", taken(b"1", b"23")),
@@ -59,12 +59,12 @@ CASES: list[tuple[str, bytes, Outcome]] = [
     (r'{regex: "\\w+\\b \\n"}', b"ab \n", taken(b"ab \n")),
     (r'{regex: "\\s\\b\\w\\n"}', b" a\n", taken(b" a\n")),
     (r'{regex: "a(?!b)\\w;"}', b"ac;", taken(b"ac;")),
-    (r'{regex: "a(?!b)\\w;"}', b"ab;", wrong(r"is not a match of /a(?!b)\w;/", 1)),
+    (r'{regex: "a(?!b)\\w;"}', b"ab;", wrong(r"is not a match of /a(?!b)\w;/: byte 1 is 0x62", 1)),
     (r'{regex: "a++b"}', b"aaab", taken(b"aaab")),
     (r'{regex: "\\xff\\x00"}', b"\xff\0", taken(b"\xff\0")),
     ('{regex: "(é+);"}', "éé;".encode(), taken("éé;".encode())),
     ('{regex: "${dot};"}', b"a.b;", taken(b"a.b;")),
-    ('{regex: "${dot};"}', b"axb;", wrong("is not a match of /${dot};/", 1)),
+    ('{regex: "${dot};"}', b"axb;", wrong("is not a match of /${dot};/: byte 1 is 0x78", 1)),
     ('{regex: "[${word}]{${n}};"}', b"+xy;", taken(b"+xy;")),
     # beginnings, pieces, lengths
     ("{prefix: ping}", b"ping 1", taken(b"ping", b" 1")),
@@ -92,7 +92,7 @@ CASES: list[tuple[str, bytes, Outcome]] = [
     ("{one_of: [abc, ab]}", b"abd", taken(b"ab", b"d")),
     ("{one_of: [abc, ab]}", b"ab", MORE),
     ("{one_of: [ab, abc]}", b"abc", taken(b"ab", b"c")),
-    ("{one_of: [abc, ad, {hex: 61 65}]}", b"af", wrong("matches none of the 3", 1)),
+    ("{one_of: [abc, ad, {hex: 61 65}]}", b"af", wrong('matches none of the 3; nearest is "abc": byte 1 is 0x66, not 0x62', 1)),
     (r'{one_of: [{regex: "(?P<n>\\d);"}, {length: 2}]}', b"1;2", taken(b"1;", b"2", n=b"1")),
     (r'{one_of: [{regex: "(?P<n>\\d);"}, {length: 2}]}', b"x;2", taken(b"x;", b"2")),
 ]

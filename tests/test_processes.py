@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
 import sys
 import textwrap
@@ -272,6 +273,14 @@ def test_it_starts_in_the_folder_that_it_says() -> None:
 def test_it_runs_as_another_user_and_can_write_in_the_folder() -> None:
     command = "[sh, -c, touch mine && id -un]"
     result = play(f'processes: {{p: {{command: {command}, user: nobody, expect_exit: 0, expect_stdout: "nobody\\n"}}}}')
+    assert result.passed, result.reason
+
+
+def test_only_root_becomes_another_user_where_that_is_asked_for() -> None:
+    """So that one file serves root and everybody else."""
+    own = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    keys = f'user: {{if_root: nobody}}, expect_exit: 0, expect_stdout: "{own}\\n"'
+    result = play(f"processes: {{p: {{command: [id, -un], {keys}}}}}")
     assert result.passed, result.reason
 
 

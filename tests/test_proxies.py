@@ -24,6 +24,15 @@ def scenario(server: str, client: str, network: str = "{}", protocol: str = "tcp
     )
 
 
+def addressed(text: str) -> str:
+    """With paths for a server and a proxy that need them."""
+    if "unix" not in text:
+        return text
+    return text.replace("side: server,", 'side: server, path: "${dir}/s",').replace(
+        "to: server,", 'to: server, path: "${dir}/p",'
+    )
+
+
 def trace(result: Result) -> str:
     return "\n".join(str(entry.command) for entry in result.trace if entry.role == "link")
 
@@ -99,10 +108,93 @@ def test_a_refused_target_resets_the_client() -> None:
     assert result.passed, result.reason
 
 
-def test_unix_streams_pass_too() -> None:
-    text = scenario('path: "${dir}/s", steps: [{expect: "a"}]', '[{send: "a"}]', protocol="unix")
-    result = play(text.replace("to: server,", 'to: server, path: "${dir}/p",'))
+OVER_UNIX = [row for row in PASSES if "reset" not in "".join(row[1:])]  # no RST there (unix(7))
+
+
+@pytest.mark.parametrize("read_size", [SCRATCH, 1])
+@pytest.mark.parametrize(
+    ("server", "client", "network"), [row[1:] for row in OVER_UNIX], ids=[row[0] for row in OVER_UNIX]
+)
+def test_unix_streams_pass_too(server: str, client: str, network: str, read_size: int) -> None:
+    if read_size == 1 and LARGE in server:
+        pytest.skip("three million reads take long")
+    result = play(addressed(scenario(server, client, network, "unix")), read_size=read_size)
     assert result.passed, result.reason
+
+
+# --- TLS ---------------------------------------------------------------------------------------
+
+GREETING = ['[{expect: "hello"}, {send: "world"}, {expect_close: {notify: required}}]']
+GREETING.append('[{expect_tls: {server_name: localhost}}, {send: "hello"}, {expect: "world"}]')
+
+
+def under_tls(network: str, server: str = GREETING[0], client: str = GREETING[1], protocol: str = "tcp") -> str:
+    """Client and server speak TLS; the link between them knows nothing of it."""
+    ends = (f"tls: true, steps: {server}", f"tls: {{server_name: localhost}}, steps: {client}")
+    return addressed(scenario(*ends, network, protocol))
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "unix"])
+@pytest.mark.parametrize(
+    "network", ["{}", "{segment: 1}", "{latency: 3ms, jitter: 2ms}", "{segment: 7, bandwidth: 300kB/s}"]
+)
+def test_tls_passes_whatever_its_records_are_cut_into(network: str, protocol: str) -> None:
+    result = play(under_tls(network, protocol=protocol))
+    assert result.passed, result.reason
+
+
+def test_megabytes_pass_under_tls() -> None:
+    steps = (f"[{{expect: {LARGE}}}, {{send: {LARGE}}}]", f"[{{send: {LARGE}}}, {{expect: {LARGE}}}]")
+    result = play(under_tls("{latency: 1ms}", *steps))
+    assert result.passed, result.reason
+
+
+def test_starttls_passes() -> None:
+    result = play(
+        scenario(
+            '[{expect: "STARTTLS"}, {send: "go"}, {starttls: true}, {expect: "a"}]',
+            '[{send: "STARTTLS"}, {expect: "go"}, {starttls: true}, {send: "a"}]',
+            "{segment: 3, latency: 1ms}",
+        )
+    )
+    assert result.passed, result.reason
+
+
+HELLO = 5 + 4 + 2  # bytes before the random of a ClientHello or ServerHello (RFC 8446 section 5.1 and 4)
+
+
+@pytest.mark.parametrize(("direction", "role"), [("to_server", "server"), ("to_client", "client")])
+def test_a_handshake_that_was_changed_on_the_way_fails_at_both_ends(direction: str, role: str) -> None:
+    """Each side has seen another random; one finds it out, and tells the other with an alert."""
+    network = f"{{corrupt: {{at: {HELLO}, xor: 1}}, direction: {direction}}}"
+    steps = {"server": '[{expect: "hello"}]', "client": "[{expect_tls: {failed: .}}]"}
+    result = play(under_tls(network, steps["server"], steps["client"]))
+    assert result.failure is not None
+    assert (result.failure.role, result.failure.kind) == ("server", "tls"), result.reason
+    result = play(under_tls(network, "[{expect_tls: {failed: .}}]", "[{expect_tls: {failed: .}}]"))
+    assert result.passed, result.reason
+
+
+def test_a_record_that_was_changed_on_the_way_ends_the_connection_with_a_reason() -> None:
+    """TLS knows: what the other side takes is what was sent, or nothing."""
+    kilobytes = "{times: 20000, of: x}"
+    steps = (f"[{{send: {kilobytes}}}, {{expect_tls: {{alert: bad_record_mac}}}}]", f"[{{expect: {kilobytes}}}]")
+    network = "{corrupt: {at: 10000, xor: 1}, direction: to_client}"
+    result = play(under_tls(network, *steps))
+    assert result.failure is not None
+    assert (result.failure.role, result.failure.kind) == ("client", "tls"), result.reason
+
+
+def test_a_cut_under_tls_is_no_close_notify() -> None:
+    result = play(
+        under_tls(
+            "{close_after: 3000, direction: to_client}",
+            "[{send: {times: 20000, of: x}}, expect_close]",
+            "[{expect_close: {discard: true, notify: required}}]",
+        )
+    )
+    assert result.failure is not None
+    assert "without close_notify" in result.reason
 
 
 # --- datagrams ---------------------------------------------------------------------------------
@@ -117,20 +209,24 @@ DATAGRAMS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("protocol", ["udp", "unix, datagram: true"])
 @pytest.mark.parametrize(
     ("server", "client", "network"), [row[1:] for row in DATAGRAMS], ids=[row[0] for row in DATAGRAMS]
 )
-def test_both_ends_see_what_happens_to_datagrams(server: str, client: str, network: str) -> None:
-    result = play(scenario(server, client, network, "udp"))
+def test_both_ends_see_what_happens_to_datagrams(server: str, client: str, network: str, protocol: str) -> None:
+    result = play(addressed(scenario(server, client, network, protocol)))
     assert result.passed, result.reason
 
 
-def test_each_client_of_datagrams_gets_its_own_answers() -> None:
+@pytest.mark.parametrize("protocol", ["udp", "unix, datagram: true"])
+def test_each_client_of_datagrams_gets_its_own_answers(protocol: str) -> None:
     result = play(
-        scenario(
-            'connections: 3, steps: [{expect: {any: true}}, {send: "${received}"}]',
-            'instances: 3, steps: [{send: "${index}"}, {expect: "${index}"}]',
-            protocol="udp",
+        addressed(
+            scenario(
+                'connections: 3, steps: [{expect: {any: true}}, {send: "${received}"}]',
+                'instances: 3, steps: [{send: "${index}"}, {expect: "${index}"}]',
+                protocol=protocol,
+            )
         )
     )
     assert result.passed, result.reason
@@ -141,6 +237,28 @@ def test_a_datagram_that_is_still_under_way_is_unread_in_the_end() -> None:
     result = play(scenario('[{expect: "a"}]', '[{send: "a"}]', "{duplicate: 100%, jitter: 100ms}", "udp"))
     assert result.failure is not None
     assert (result.failure.role, result.failure.kind) == ("server", "unread")
+
+
+@pytest.mark.parametrize("protocol", ["udp", "unix, datagram: true"])
+def test_who_waits_behind_a_refusal_of_datagrams_is_told_of_it(protocol: str) -> None:
+    """The client itself hears nothing: a proxy cannot pass 'port unreachable' on."""
+    text = addressed(scenario("listen: false", '[{send: "a"}, {send: "b"}, {expect: "c"}]', "{latency: 1ms}", protocol))
+    result = play(text)
+    assert result.failure is not None
+    assert (result.failure.role, result.failure.kind) == ("client", "deadlock")
+    assert "; behind link nobody listens at " in result.reason
+    assert trace(result).count("a datagram is lost: nobody listens at ") == 2
+
+
+def test_a_refusal_that_has_passed_is_not_told() -> None:
+    """The server begins to listen, and answers."""
+    server = 'start: {after: go}, steps: [{expect: "b"}, {send: "c"}]'
+    client = '[{send: "a"}, {pause: 20ms}, {signal: go}, {pause: 1ms}, {send: "b"}, {expect: "c"}, {expect: "d"}]'
+    result = play(scenario(server, client, "{}", "udp"))
+    assert result.failure is not None
+    assert result.failure.kind == "deadlock", result.reason
+    assert "nobody listens" not in result.reason
+    assert "a datagram is lost" in trace(result)
 
 
 # --- when nobody can go on ---------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockrun.cli import Format
+from sockrun.cli.options import Format
 from sockrun.commands import (
     Address,
     Barrier,
@@ -49,6 +49,8 @@ from sockrun.reporters.transcript import line, transcript
 from sockrun.results import Failure, Result, Status, Trace, Waiting
 from sockrun.source import Source, Span
 from tests.command_line import CommandLine
+from tests.peers import pair
+from tests.playing import play
 
 SOURCE = Source("x.yaml", "roles:\n  - expect: abc\n")
 SPAN = Span(SOURCE, 2, 5, 2, 16)
@@ -141,6 +143,45 @@ def test_a_failure_is_explained_in_full() -> None:
         "bytes that no step took",
         "  server  2 bytes (00 ff)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("expect", "told"),
+    [
+        (
+            "{regex: '220 mail (?P<x>[a-q]+)\\r\\n'}",
+            [
+                r"what came is not a match of /220 mail (?P<x>[a-q]+)\r\n/: byte 9 is 0x72",
+                r'received "220 mail ready\r\n"',
+                "                   ^",
+            ],
+        ),
+        (
+            r"""{one_of: ["221 bye\r\n", "220 mail redo\r\n", {regex: "23.\n"}]}""",
+            [
+                r'what came matches none of the 3; nearest is "220 mail redo\r\n": byte 11 is 0x61, not 0x64',
+                r'expected "220 mail redo\r\n"',
+                r'received "220 mail ready\r\n"',
+                "                     ^",
+            ],
+        ),
+        ("{length: 14}, framing: line", ["what came is 15 bytes long, not 14"]),
+    ],
+)
+def test_what_came_is_shown_with_the_place_where_it_departs(expect: str, told: list[str]) -> None:
+    server = r'[{send: "220 mail ready\r\n"}]'
+    if "framing" in expect:
+        server = server.replace(r"\r", "!")
+    result = play(pair(server, f"[{{expect: {expect}}}]"))
+    lines = "\n".join(explain(result, Style(False))).splitlines()
+    assert any(told[0] in line for line in lines), lines
+    places = [lines.index(line) for line in told[1:]]
+    assert places == sorted(places)
+
+
+def test_a_value_that_is_not_as_a_check_wants_it_is_told_as_a_sentence() -> None:
+    text = pair("[]", "[{set: {x: abd}}, {check: {value: '${x}', is: {regex: 'abc'}}}]")
+    assert play(text).reason == "the value is not a match of /abc/: byte 2 is 0x64"
 
 
 def test_a_bug_says_that_it_is_ours() -> None:
@@ -283,6 +324,7 @@ def test_each_event_is_written_when_it_happens(tmp_path: Path) -> None:
         "seconds": 0.0031,
         "role": "client",
         "step": "1",
+        "rounds": [],
         "text": '> "hi\\n"',
     }
     reporter.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -280,6 +281,51 @@ def test_a_search_on_a_stream_ends_at_the_limit() -> None:
     """
     assert play(text, options=Options(max_message=200)).passed
     assert play(text, options=Options(max_message=50)).status is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("expect", "payload"),
+    [
+        ('{hex: "78 * 65 6e 64"}', '{join: [{times: 100, of: "x"}, "end"]}'),
+        ("{regex: 'x+end'}", '{join: [{times: 100, of: "x"}, "end"]}'),
+        ('{hex: "{100}"}', '{times: 100, of: "x"}'),
+        ("{struct: '!100s', fields: {all: any}}", '{times: 100, of: "x"}'),
+        ("{length: 100}, as: all", '{times: 100, of: "x"}'),
+        ('{length: "${100 + index}"}, as: all', '{times: 100, of: "x"}'),
+        ("{any: true}, framing: {length_prefix: u24}", '{join: [{hex: "000064"}, {times: 100, of: "x"}]}'),
+        ("{any: true}, framing: {header: {struct: '!I', length: 0}}", '{join: [{hex: "00000064"}, {times: 100, of: x}]}'),
+        ("{any: true}, framing: {size: 100}", '{times: 100, of: "x"}'),
+        ("{any: true}, framing: close", '{times: 100, of: "x"}'),
+    ],
+)
+def test_nothing_that_an_expectation_keeps_is_longer_than_a_message_may_be(expect: str, payload: str) -> None:
+    """Whatever says how long it is; most of it is told before anything is played."""
+    text = f"""
+        roles:
+          server: {{protocol: tcp, side: server, unread: allow, steps: [{{expect: {expect}}}]}}
+          client: {{side: client, to: server, payload: {payload}}}
+    """
+    assert play(text, options=Options(max_message=200)).passed
+    errors = load_text(dedent(text), "test.yaml", Options(max_message=50)).errors
+    if errors:
+        (error,) = errors
+        assert error.span.line == 3, "the server is told"
+        told = error.message
+    else:
+        result = play(text, options=Options(max_message=50))
+        assert result.failure is not None
+        assert (result.failure.role, result.failure.kind in ("mismatch", "step")) == ("server", True)
+        told = result.failure.message
+    assert "50" in told
+
+
+def test_what_is_counted_and_not_kept_has_no_limit() -> None:
+    text = """
+        roles:
+          server: {protocol: tcp, side: server, expect: {length: 100}}
+          client: {side: client, to: server, payload: {times: 100, of: "x"}}
+    """
+    assert play(text, options=Options(max_message=50)).passed
 
 
 @pytest.mark.parametrize(("text", "expected"), [("64kB", 64_000), ("16MiB", 16 << 20), ("100", 100), ("1.5 KiB", 1536)])

@@ -9,10 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -240,9 +238,7 @@ def test_a_unix_path_that_is_too_long_for_the_system_says_so(sockrun: CommandLin
     assert "bytes long, and the system takes 107: choose a shorter path" in out
 
 
-# --- signals -----------------------------------------------------------------------------------
-
-MOMENTS, TOGETHER = 25, 5
+# --- signals (see test_leftovers.py for those in mid-play) --------------------------------------
 
 
 def _listens_to_signals() -> None:
@@ -259,38 +255,6 @@ def start(sockrun: CommandLine, folder: Path, *words: str, python: tuple[str, ..
         text=True,
         preexec_fn=_listens_to_signals,
     )
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """For temporary files: a unix socket's path holds 107 bytes, and pytest's own folders are deep."""
-    with TemporaryDirectory(dir="/tmp") as folder:
-        yield Path(folder)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_at_any_moment_of_a_run_ends_it_with_nothing_left(
-    sockrun: CommandLine, short_folder: Path, number: signal.Signals
-) -> None:
-    """The moment is a line of the transcript."""
-    sockrun.write("chatters.yaml", CHATTERS)
-    folder = short_folder
-    moments = random.Random(number).choices(range(2, 100), k=MOMENTS)
-    for group in range(0, MOMENTS, TOGETHER):
-        with ExitStack() as ending:
-            processes = [
-                ending.enter_context(start(sockrun, folder, "run", "chatters.yaml", "-v")) for _ in range(TOGETHER)
-            ]
-            for process, moment in zip(processes, moments[group:], strict=False):
-                assert process.stdout is not None
-                for _ in range(moment):
-                    assert process.stdout.readline()
-                process.send_signal(number)
-                out, err = process.communicate(timeout=60)
-                assert (process.returncode, err) == (130, ""), (moment, err)
-                assert "STOPPED chatters.yaml" in out
-                assert "1 interrupted" in out
-        assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

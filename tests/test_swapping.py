@@ -365,3 +365,42 @@ def test_a_role_that_is_missing_is_an_invalid_run(sockrun: CommandLine) -> None:
     assert outcome.status == 2
     assert "--play sever: this scenario has no such role" in outcome.out
     assert "did you mean 'server'?" in outcome.out
+
+
+def test_a_real_address_that_is_not_allowed_is_told_of_its_role(sockrun: CommandLine) -> None:
+    sockrun.write("s.yaml", HELLO)
+    outcome = sockrun("run", "s.yaml", "--real", "server=192.0.2.1:7")
+    assert outcome.status == 3
+    assert "s.yaml:3:3: error: 192.0.2.1 is beyond loopback" in outcome.out
+
+
+CONNECTS = """
+roles:
+  server: {protocol: tcp, side: server, payload: "x"}
+  other: {protocol: PROTOCOL, side: server, payload: "y"}
+  client: {side: client, to: server, steps: [{expect: "x"}, {repeat: 1, steps: [{connect: {to: other}}]}, {expect: y}]}
+"""
+
+
+@pytest.mark.parametrize("given", [{"client": None, "server": None}, {"client": "127.0.0.1:7"}])
+def test_a_connect_to_a_role_whose_address_nobody_knows_is_told_before_the_start(given: dict[str, str | None]) -> None:
+    told = complaints(CONNECTS.replace("PROTOCOL", "tcp"), Swaps(play=given))
+    assert [message for message in told if "other" in message] == [
+        "5: this connects to the address of 'other', which only 'other' could provide, and nobody plays that role"
+    ]
+
+
+def test_a_connect_to_a_role_that_somebody_else_plays_goes_to_its_address(file: Callable[[str], Path]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as real:
+
+        def answer() -> None:
+            connection, _ = real.accept()
+            with connection:
+                connection.sendall(b"y")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        address = f"127.0.0.1:{real.getsockname()[1]}"
+        (result,) = sockrun.run(file(CONNECTS.replace("PROTOCOL", "tcp")), real={"other": address})
+        thread.join()
+    assert result.passed, result.reason

@@ -337,6 +337,62 @@ def test_a_peer_that_does_not_read_leaves_no_room() -> None:
     failure(play(text), "step", "no room to send")
 
 
+def crowded(protocol: str, sends: str, reads: str, before: tuple[str, str] = ("", "")) -> str:
+    """A TLS scenario whose client sends SIZE bytes, which is as much as just leaves without being read.
+
+    `before` are steps of the client and the server before that.
+    """
+    small = "tls: true, socket: {send_buffer: 4096, receive_buffer: 4096}, steps"
+
+    def text(size: int, client: str, server: str) -> str:
+        client, server = before[0] + client, before[1] + server
+        steps = server if server.startswith("connections") else f"steps: [{server}]"
+        return f"""
+            roles:
+              server: {{protocol: {protocol}, side: server, {small.replace("steps", steps)}}}
+              client: {{side: client, to: server, timeout: 500ms, {small}: [{client}]}}
+        """.replace("SIZE", str(size))
+
+    fits, too_much = 1, 1_000_000
+    while too_much - fits > 1:
+        size = (fits + too_much) // 2
+        trial = text(size, "{send: {times: SIZE, of: x}}, {signal: sent}", "{wait: sent}, {expect: {length: SIZE}}")
+        told = play(trial).failure
+        fits, too_much = (fits, size) if told is not None and told.kind == "deadlock" else (size, too_much)
+    return text(fits, sends.replace("FILL", "{send: {times: SIZE, of: x}}, {signal: sent}"), reads)
+
+
+ALL_READ = "{wait: sent}, {expect: {length: SIZE}}, {expect_close: {notify: required}}"
+ENDS = [
+    ("close", "FILL, close", ALL_READ),
+    ("shutdown", "FILL, shutdown", ALL_READ),
+    ("shutdown and close", "FILL, shutdown, close", ALL_READ),
+    ("connect", "FILL, connect", f"connections: [[{ALL_READ}], []]"),
+    ("end of the role", "FILL", ALL_READ),
+]
+
+
+@pytest.mark.parametrize(("sends", "reads"), [end[1:] for end in ENDS], ids=[end[0] for end in ENDS])
+@pytest.mark.parametrize("protocol", ["tcp", "unix, path: '${dir}/s'"], ids=["tcp", "unix"])
+def test_close_notify_leaves_though_there_is_no_room_for_it_yet(protocol: str, sends: str, reads: str) -> None:
+    """Behind a send that has filled every buffer on the way."""
+    passes(play(crowded(protocol, sends, reads)))
+
+
+def test_close_notify_leaves_though_the_peer_has_said_its_own() -> None:
+    text = crowded("unix, path: '${dir}/s'", "FILL", ALL_READ, before=("expect_close, ", "shutdown, "))
+    passes(play(text))
+
+
+def test_a_peer_that_does_not_read_cannot_be_told_the_end() -> None:
+    unix = "unix, path: '${dir}/s'"
+    told = failure(play(crowded(unix, "FILL, close", "{pause: 10s}")), "step", "no room to send")
+    assert told.place is not None
+    assert told.place.label == "close"
+    waits = "client waits for room to say close_notify to server, who does not read"
+    failure(play(crowded(unix, "FILL, close, {signal: go}", "{wait: go}")), "deadlock", waits)
+
+
 def test_tls_over_a_unix_socket() -> None:
     text = hello().replace("protocol: tcp", "protocol: unix, path: '${dir}/s'")
     passes(play(text))

@@ -74,7 +74,7 @@ def test_a_step_with_a_framing_of_its_own_may_end_lines_as_it_likes() -> None:
     text = """
         roles:
           server: {protocol: tcp, side: server, framing: crlf, steps: [{send: "a\\n", framing: none}]}
-          client: {side: client, to: server, framing: crlf, steps: [{expect: "a\\n", framing: line}]}
+          client: {side: client, to: server, framing: crlf, steps: [{expect: "a\\n", framing: none}]}
     """
     assert warnings(text) == []
 
@@ -87,6 +87,35 @@ def test_a_block_text_on_an_unframed_stream_ends_as_it_is_written() -> None:
             side: server
             payload: |
               hello
+    """
+    assert warnings(text) == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        'send: "a\\n"',
+        'expect: "a\\n", framing: none',
+        'expect: "a\\n", framing: {delimiter: "\\r\\n"}',
+        'expect: "a\\n", framing: {size: 2}',
+        'expect: "a\\r"',
+        "expect: {not: {contains: \"\\n\"}}",
+        "expect: {regex: 'a(\\n|b)'}",
+        "expect: {regex: 'a\\n?'}",
+        "expect: {json: {text: \"a\\n\"}}",
+        'expect: "${end}"',
+    ],
+)
+def test_an_expectation_that_a_framed_message_can_meet_is_no_trap(step: str) -> None:
+    text = f"roles: {{one: {{protocol: tcp, side: server, framing: line, steps: [{{set: {{end: a}}}}, {{{step}}}]}}}}"
+    assert warnings(text) == []
+
+
+def test_a_delimiter_that_no_text_holds_by_itself_is_no_trap() -> None:
+    """The bytes around an expression may not meet."""
+    text = """
+        roles:
+          one: {protocol: tcp, side: server, framing: {delimiter: "ab"}, steps: [{set: {x: c}}, {expect: "a${x}b"}]}
     """
     assert warnings(text) == []
 

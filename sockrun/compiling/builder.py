@@ -44,6 +44,8 @@ def build(root: Node, context: Context) -> Scenario:
     roles = _Roles(root, context).build()
     processes = root.get("processes")
     written = root.get("roles")
+    said = _items(root.get("steps"))
+    turns = tuple(turn for node in said for turn in _turns(node, context))
     names = {**(processes.keys if processes else {}), **(written.keys if written else {})}
     return Scenario(
         name=settled(root.get("name"), context, to_text, ""),
@@ -53,14 +55,15 @@ def build(root: Node, context: Context) -> Scenario:
         roles=roles,
         names=names,
         processes=_mapping(processes),
-        complete=not context.problems.errors,
+        complete=roles.keys() == (written.keys.keys() if written else set()) and len(turns) == len(said),
         timeout=settled(root.get("timeout"), context, to_seconds, 30.0),
         requires=_requires(root.get("requires")),
         expect_failure=_expect_failure(root.get("expect_failure")),
         ports={_text(node): node.span for node in _items(root.get("ports"))},
         files=tuple(_files(root.get("files"))),
         certificates=root.get("certificates"),
-        turns=tuple(turn for node in _items(root.get("steps")) for turn in _turns(node, context)),
+        network=root.get("network"),
+        turns=turns,
     )
 
 
@@ -78,7 +81,7 @@ def _check_number(root: Node, problems: Problems) -> None:
 
 def _step(node: Node) -> Step:
     if node.value is None:
-        return Step(HOLE, HOLE, None, {}, node.span)
+        return Step(HOLE, HOLE, None, {}, node.span, node.keys)
     if not node.mapping:
         verb = str(node.value)
         return Step(verb, verb, None, {}, node.span, {verb: node.span})
@@ -102,9 +105,15 @@ def _steps(node: Node | None) -> tuple[Step, ...]:
 def _short_form(entries: _Entries, side: Side) -> tuple[Step, ...]:
     """A client sends and then awaits; a server awaits and then answers."""
     sent, expected = entries.nodes.get("payload"), entries.nodes.get("expect")
-    send = [Step("send", "payload", sent, {}, sent.span)] if sent else []
-    expect = [Step("expect", "expect", expected, {}, expected.span)] if expected else []
+    send = [_short_step("send", "payload", sent)] if sent else []
+    expect = [_short_step("expect", "expect", expected)] if expected else []
     return tuple(send + expect if side == "client" else expect + send)
+
+
+def _short_step(verb: str, word: str, node: Node) -> Step:
+    if node.value is None:
+        return Step(HOLE, HOLE, None, {}, node.span, {verb: node.span})
+    return Step(verb, word, node, {}, node.span)
 
 
 def _turns(node: Node, context: Context) -> Iterator[Turn]:
@@ -350,6 +359,8 @@ def _requires(node: Node | None) -> Requires:
         ipv6=ipv6 is not None and ipv6.value is True,
         platform=_texts(found.get("platform")),
         env=_texts(found.get("env")),
+        file=_texts(found.get("file")),
+        module=_texts(found.get("module")),
     )
 
 

@@ -299,8 +299,9 @@ def _waited_for(name: str, starts: Mapping[str, Sequence[Named]]) -> set[str]:
 def _check_kills(compilation: Compilation, problems: Problems) -> None:
     """Only what the scenario itself has started may be sent a signal."""
     processes = compilation.scenario.processes
+    left_out = compilation.scenario.names.keys() - compilation.roles.keys()  # of a wrong shape
     for _, place, command in _commands(compilation):
-        if isinstance(command, Kill) and command.process not in processes:
+        if isinstance(command, Kill) and command.process not in processes and command.process not in left_out:
             hint = did_you_mean(command.process, processes) or "name one of 'processes'"
             message = f"there is no process {command.process!r}"
             problems.error("unknown-process", message, place.span, hint=hint)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from sockrun.commands import Await, Fact, Tell
 from sockrun.compiling.builder import started_after
 from sockrun.compiling.context import Context
-from sockrun.compiling.faulting import faults
+from sockrun.compiling.faulting import faults, weather
+from sockrun.compiling.gaps import may_bind, may_tell
 from sockrun.compiling.model import Named, Role, Scenario, Step
 from sockrun.compiling.processes import compile_processes, is_awaited, with_kept
 from sockrun.compiling.scalars import Literal, converted_if_said, to_bytes, to_port
@@ -39,12 +40,16 @@ from sockrun.wire.payloads import compile_payload
 
 @dataclass(frozen=True)
 class CompiledRole:
-    """A role's program, beside what it was made of. `complete`: no step that may matter was left out."""
+    """A role's program, beside what it was made of.
+
+    `complete`: no step was left out that may bind a name; `tells`: none that may give a signal or be at a barrier.
+    """
 
     role: Role
     program: RoleProgram
     context: Context
     complete: bool
+    tells: bool
 
     @property
     def fixed(self) -> tuple[str, object] | None:
@@ -64,7 +69,10 @@ class CompiledRole:
 
 @dataclass(frozen=True)
 class Compilation:
-    """A scenario's program, beside what the checks need to know."""
+    """A scenario's program, beside what the checks need to know.
+
+    `complete`: no role and no step was left out that may give a signal or be at a barrier.
+    """
 
     scenario: Scenario
     program: Program
@@ -102,8 +110,9 @@ def compile_scenario(
         certificates=made,
         authority=bool(made) or any(needs_authority(one.program) for one in started.values()),
         processes=processes,
+        network=weather(scenario.network, context),
     )
-    complete = scenario.complete and all(one.complete for one in started.values())
+    complete = scenario.complete and all(one.tells for one in started.values())
     return Compilation(scenario, program, started, context, complete)
 
 
@@ -142,7 +151,8 @@ def _compile_role(role: Role, scenario: Scenario, shared: Context, scale: float)
         barriers=frozenset().union(*map(barriers_in, sequences)),
     )
     program = replace(program, hosts=frozenset(_hosts(program, shop)))
-    return CompiledRole(role, program, context, not shop.gaps)
+    complete, tells = not any(map(may_bind, shop.gaps)), not any(map(may_tell, shop.gaps))
+    return CompiledRole(role, program, context, complete, tells)
 
 
 def _hosts(program: RoleProgram, shop: Workshop) -> Iterator[str]:

@@ -12,9 +12,10 @@ from sockrun.compiling.scalars import converted_if_said, settled, to_flag, to_se
 from sockrun.compiling.securing import notified
 from sockrun.compiling.sending import to_address, to_address_text
 from sockrun.compiling.workshop import Job, shortened, written
+from sockrun.hexdump import size_text
 from sockrun.matching import Expectation, compile_matcher
 from sockrun.program import AnyOrder, Block, Case, Check, Place, Wait, Wanted
-from sockrun.values import Operand, Scope
+from sockrun.values import ExpressionError, Operand, Scope
 
 Framed = Callable[[Matcher], Matcher]  # a matcher of messages becomes one of what is on the wire
 
@@ -36,8 +37,13 @@ def expect(job: Job) -> Block:
         seconds=job.seconds() if optional is None else optional,
         sender=_sender(job),
         optional=optional is not None,
+        most_kept=None if name is None or context.message else context.max_message,
     )
-    command = make.constant
+    try:
+        command = make.constant
+    except ExpressionError as error:
+        job.context.problems.error("too-large", error.message, job.node.span, hint="leave 'as' out")
+        return ()
     bound = None if name is None else str(name.value)
     return (Wait(job.place(expectation.summary), "bytes", command, None if command else make, keep=bound),)
 
@@ -66,17 +72,18 @@ def _sender(job: Job) -> Operand | None:
 
 @dataclass(frozen=True, slots=True)
 class _Expecting:
-    """Makes the `Receive` of an `expect`."""
+    """Makes the `Receive` of an `expect`. `most_kept`: bytes of a stream that a name may have; None: there is none."""
 
     expectation: Expectation
     framed: Framed
     seconds: float
     sender: Operand | None
     optional: bool
+    most_kept: int | None
 
     @property
     def constant(self) -> Receive | None:
-        """The `Receive`, where it needs no scope."""
+        """The `Receive`, where it needs no scope. Raises: ExpressionError."""
         matcher, sender = self.expectation.constant, None if self.sender is None else self.sender.constant
         if matcher is None or (self.sender is not None and sender is None):
             return None
@@ -87,6 +94,9 @@ class _Expecting:
         return self._receive(matcher, None if self.sender is None else to_address(to_text(self.sender.evaluate(scope))))
 
     def _receive(self, matcher: Matcher, sender: Address | None) -> Receive:
+        if self.most_kept is not None and getattr(matcher, "forgets", False):
+            most = size_text(self.most_kept)
+            raise ExpressionError(f"'as' keeps what this takes, and that is more than the {most} that a message holds")
         return Receive(self.framed(matcher), self.seconds, sender=sender, optional=self.optional)
 
 

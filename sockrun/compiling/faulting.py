@@ -1,4 +1,4 @@
-"""What stands under a proxy's `network`, as the faults of its links.
+"""What stands under `network`, a proxy's or the whole scenario's, as the faults of its links.
 
 Must not live here: what a fault does (`network/link.py`).
 """
@@ -52,6 +52,7 @@ _VALUES: Mapping[str, Callable[[Value], Any]] = {
     "direction": _direction,
     "connection": to_natural,
     "seed": to_integer,
+    "buffer": to_count,
 }
 # What cannot happen there, and what to do instead.
 _NOT_ON_STREAMS = {
@@ -72,6 +73,15 @@ def faults(role: Role, context: Context) -> Faults:
     if node is None or role.side != "proxy":
         return Faults()
     _check_place(role, node, context)
+    return _faults(node, context)
+
+
+def weather(node: Node | None, context: Context) -> Faults:
+    """How the simulated network behaves; problems go to the context."""
+    return Faults() if node is None else _faults(node, context)
+
+
+def _faults(node: Node, context: Context) -> Faults:
     given = {key: settled(value, context, _VALUES[key], None) for key, value in node.mapping.items() if key in _VALUES}
     corrupt = node.get("corrupt")
     if corrupt is not None:

@@ -1,15 +1,17 @@
 """What has a wrong shape is cut out, so that what is wrong elsewhere is told in the same run.
 
 A step is replaced by a hole, a node without a value: the builder makes a step without a verb of it, the compiler
-leaves it out and remembers that nobody can say what the role binds or signals. A role is left out, but its name is
-still known. A key is left out where nothing else in the file can depend on it.
+leaves it out and remembers what nobody can say without it (`gaps.py`). A key is left out where nothing else in the
+file can depend on it, and replaced where something does. A role with another mistake is left out, and so is a
+process or a file; their names are still known.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 from sockrun.source import Node, Span
@@ -20,7 +22,15 @@ _Place: TypeAlias = tuple[int, int]
 _OF_A_SCENARIO = frozenset(
     {"sockrun", "name", "description", "tags", "requires", "expect_failure", "timeout", "network"}
 )
-_OF_A_ROLE = frozenset({"timeout", "hold", "unread", "socket", "retry_for", "listen"})
+_OF_A_ROLE = frozenset({"timeout", "hold", "unread", "socket", "retry_for", "listen", "start", "network"})
+# What stands for the wrong value of a key: something that is known only when the role plays, any framing, a hole.
+_INSTEAD: Mapping[str, str | bool | None] = {
+    **dict.fromkeys(("host", "port", "path", "local_host", "local_port"), "${index}"),
+    "framing": "line",
+    "tls": True,
+    "payload": None,
+    "expect": None,
+}
 
 
 def with_holes(root: Node, wrong: Sequence[Span]) -> Node | None:
@@ -37,23 +47,43 @@ class _Cutter:
 
     def scenario(self, root: Node) -> Node | None:
         known = self._without(root, _OF_A_SCENARIO)
-        cut = _edited(known, {"roles": self._roles, "steps": lambda turns: _each(turns, self._turn)})
+        edits = {
+            "roles": self._roles,
+            "defaults": self._keys,
+            "processes": self._entries,
+            "files": self._entries,
+            "steps": lambda turns: _each(turns, self._turn),
+        }
+        cut = _edited(known, edits)
         return cut if "roles" in cut.mapping and self._covered.issuperset(self._wrong) else None
 
     def _roles(self, roles: Node) -> Node:
-        """The roles that are left; `keys` still has all names."""
+        return self._entries(roles, self._role)
+
+    def _entries(self, node: Node, edit: Callable[[Node], Node] | None = None) -> Node:
+        """The entries that are left, once what `edit` could do is done; `keys` still has all names."""
         kept: dict[str, Node] = {}
-        for name, role in roles.mapping.items():
-            within = self._places(roles.keys[name], role.span)
-            cut = self._role(role)
+        for name, entry in node.mapping.items():
+            within = self._places(node.keys[name], entry.span)
+            cut = entry if edit is None else edit(entry)
             if self._covered.issuperset(within):
                 kept[name] = cut
             self._covered.update(within)
-        return replace(roles, value=kept) if roles.keys else roles
+        return replace(node, value=kept) if node.keys else node
 
     def _role(self, role: Node) -> Node:
         lists = dict.fromkeys(("steps", "finally"), self._steps)
-        return _edited(self._without(role, _OF_A_ROLE), {**lists, "connections": lambda each: _each(each, self._steps)})
+        return _edited(self._keys(role), {**lists, "connections": lambda each: _each(each, self._steps)})
+
+    def _keys(self, role: Node) -> Node:
+        """A role, or `defaults`, without the wrong keys on which nothing depends, the others replaced."""
+        instead = {key: partial(self._instead, value=value) for key, value in _INSTEAD.items()}
+        return _edited(self._without(role, _OF_A_ROLE), instead)
+
+    def _instead(self, node: Node, value: str | bool | None) -> Node:
+        found = self._places(node.span, node.span)
+        self._covered.update(found)
+        return Node(value, node.span) if found else node
 
     def _steps(self, steps: Node) -> Node:
         return _each(steps, self._step)
@@ -61,7 +91,7 @@ class _Cutter:
     def _step(self, step: Node) -> Node:
         found = self._places(step.span, step.span)
         self._covered.update(found)
-        return Node(None, step.span) if found else step
+        return Node(None, step.span, step.keys) if found else step
 
     def _turn(self, turn: Node) -> Node:
         return _edited(turn, dict.fromkeys(turn.mapping, self._step))

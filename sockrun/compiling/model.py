@@ -154,4 +154,5 @@ class Scenario:
     ports: Mapping[str, Span] = field(default_factory=dict)
     files: tuple[File, ...] = ()
     certificates: Node | None = None
+    network: Node | None = None
     turns: tuple[Turn, ...] = ()

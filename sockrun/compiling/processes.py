@@ -57,7 +57,8 @@ def _process(name: str, node: Node, scenario: Scenario, shared: Context, scale: 
     said = node.mapping
     timeout = settled(said.get("timeout"), context, to_seconds, 0.0)
     expect = {output: said[f"expect_{output}"] for output in OUTPUTS if f"expect_{output}" in said}
-    stdin = said.get("stdin")
+    stdin, user = said.get("stdin"), said.get("user")
+    of_root = None if user is None else user.get("if_root")
     return ProcessProgram(
         name=name,
         span=scenario.names[name],
@@ -73,7 +74,8 @@ def _process(name: str, node: Node, scenario: Scenario, shared: Context, scale: 
         timeout=timeout * scale if timeout else None,
         env=tuple(_env(said.get("env"), context)),
         cwd=converted_if_said(said.get("cwd"), context, to_bytes),
-        user=converted_if_said(said.get("user"), context, to_bytes),
+        user=converted_if_said(of_root or user, context, to_bytes),
+        user_if_root=of_root is not None,
         kept=frozenset(expect),
     )
 

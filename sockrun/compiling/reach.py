@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sockrun.compiling.limits import STEPS, Kind, Limit, obstacle
-from sockrun.compiling.model import Step
+from sockrun.compiling.model import HOLE, Step
 from sockrun.diagnostics import Problems
 
 _CLOSERS: Mapping[str, str] = {
@@ -56,7 +56,7 @@ class _Walk:
             return self._round(step, self._round(step, line))
         if step.verb == "include":
             return self.over(step.body, line)
-        if step.verb == "connect":
+        if step.verb in ("connect", HOLE):  # what a step of a wrong shape means, nobody knows
             return Line()
         if obstacle(step.verb, STEPS.get(step.verb, Limit()), self._kind) is None:
             line = _after(step, self._problems, line)

@@ -64,9 +64,6 @@ from sockrun.program import Assign, Block, Case, Check, Do, Include, Make, Place
 from sockrun.source import Node, Span
 from sockrun.values import ExpressionError, Operand, Scope, Value
 
-_WITHOUT_CONSEQUENCE = frozenset({"send", "pause", "check"})  # they bind no name and give no signal
-
-
 def compile_steps(steps: Sequence[Step], shop: Workshop, prefix: str = "") -> Block:
     """The instructions of a list of steps, numbered from 1."""
     numbered = enumerate(steps, 1)
@@ -76,7 +73,7 @@ def compile_steps(steps: Sequence[Step], shop: Workshop, prefix: str = "") -> Bl
 def compile_step(step: Step, number: str, shop: Workshop) -> Block:
     """The instructions of one step; empty, with the problem reported, where it cannot be done."""
     block = _compile_step(step, number, shop)
-    if not block and step.verb not in _WITHOUT_CONSEQUENCE:
+    if not block:
         shop.gaps.append(step)
     return block
 
@@ -107,13 +104,17 @@ def _plain(command: Command) -> Callable[[Job], Block]:
     return compile_plain
 
 
+def _close(job: Job) -> Block:
+    return (Do(job.place(), (Close(job.seconds()),)),)
+
+
 def _reset(job: Job) -> Block:
     now = job.node.value == "now"
     return (Do(job.place("now" if now else ""), (Reset(now),)),)
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Target:
     """Where a client connects to: a role's address, or one that is given."""
 
     protocol: str
@@ -125,6 +126,12 @@ class _Target:
 
     def __call__(self, scope: Scope) -> tuple[Command, ...]:
         return (Connect(self.address(scope), self.retry_for),)
+
+    @property
+    def asked(self) -> str | None:
+        """The role whose address it needs."""
+        given = self.path is not None if self.protocol == "unix" else None not in (self.host, self.port)
+        return None if given else self.to
 
     def address(self, scope: Scope) -> Address:
         """Raises: NotYet, ExpressionError. The host of a unix role is its path."""
@@ -155,7 +162,7 @@ def _connect(job: Job) -> Block:
     host = converted_if_said(given.get("host") or own.host, context, to_bytes)
     if host is not None and isinstance(host.constant, bytes):
         job.shop.hosts.append(to_text(host.constant))
-    connecting = _Target(
+    connecting = Target(
         protocol=role.protocol,
         to=to,
         host=host if host is not None or to is not None else Constant(b"127.0.0.1"),
@@ -246,7 +253,7 @@ def _check_value(job: Job) -> Block:
 
     def test(scope: Scope) -> Mismatch | None:
         verdict = expectation.evaluate(scope).judge(_message(known.evaluate(scope)))
-        return verdict if isinstance(verdict, Mismatch) else None
+        return verdict._replace(reason=verdict.told("the value")) if isinstance(verdict, Mismatch) else None
 
     return (Check(place, test, lambda scope: [(shown, known.evaluate(scope))]),)
 
@@ -333,7 +340,7 @@ VERBS: Mapping[str, Callable[[Job], Block]] = {
     "expect_silence": expect_silence,
     "expect_tls": expect_tls,
     "starttls": starttls,
-    "close": _plain(Close()),
+    "close": _close,
     "shutdown": _plain(Shutdown()),
     "reset": _reset,
     "connect": _connect,

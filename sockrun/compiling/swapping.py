@@ -15,9 +15,10 @@ from sockrun.commands import Address, Await, Barrier, Command, Fact, Receive, Te
 from sockrun.compiling.compiler import Compilation, CompiledRole
 from sockrun.compiling.scalars import Literal
 from sockrun.compiling.sending import to_address
+from sockrun.compiling.steps import Target
 from sockrun.diagnostics import Problems, did_you_mean
 from sockrun.expressions import Reference
-from sockrun.program import Block, Place, Program, RoleProgram, Wait, commands_in
+from sockrun.program import Block, Make, Place, Program, RoleProgram, Wait, commands_in, instructions_in
 from sockrun.source import Span
 from sockrun.values import Scope
 
@@ -59,7 +60,9 @@ def swap(compilation: Compilation, swaps: Swaps) -> Program:
         message = "nobody is left to play: all its roles are played by somebody else"
         problems.error(CODE, message, compilation.scenario.span, hint="leave out one --real")
     cast.report(problems)
-    return replace(compilation.program, roles=cast.programs, elsewhere=cast.elsewhere, outside=True)
+    return replace(
+        compilation.program, roles=cast.programs, elsewhere=cast.elsewhere, unplayed=cast.unplayed, outside=True
+    )
 
 
 # --- what the command line names ---------------------------------------------------------------
@@ -116,6 +119,11 @@ class _Cast:
         self.elsewhere = {name: address for name in self._gone if (address := self._address_of(name)) is not None}
         self.programs = {name: self._program(one.program) for name, one in self.played.items()}
 
+    @property
+    def unplayed(self) -> dict[str, Span]:
+        """Where the others stand."""
+        return {name: one.role.span for name, one in self._gone.items()}
+
     def _address_of(self, name: str) -> Address | None:
         """Where a server that is not played listens: as given for it, or for its client, or by the file."""
         for client in self.played:
@@ -148,6 +156,7 @@ class _Cast:
         """The place, what is wanted there, and the roles that would have given it."""
         for one in self.played.values():
             yield from self._missing_address(one)
+            yield from self._missing_connects(one)
             yield from self._missing_starts(one)
             yield from self._missing_facts(one)
             yield from self._missing_names(one.context.references)
@@ -158,6 +167,14 @@ class _Cast:
         if role.side != "server" and role.to in self._gone and role.to not in self.elsewhere:
             what = f"{role.name!r} connects to the address of {role.to!r} (or say --play {role.name}=HOST:PORT)"
             yield one.role.span, what, [str(role.to)]
+
+    def _missing_connects(self, one: CompiledRole) -> Iterator[tuple[Span, str, list[str]]]:
+        """Of those that a step names itself: the role's own target is told of the role."""
+        for instruction in (each for block in one.program.blocks for each in instructions_in(block)):
+            if isinstance(instruction, Make) and isinstance(instruction.make, Target):
+                to = instruction.make.asked
+                if to in self._gone and to not in self.elsewhere and to != one.program.to:
+                    yield instruction.place.span, f"this connects to the address of {to!r}", [str(to)]
 
     def _missing_starts(self, one: CompiledRole) -> Iterator[tuple[Span, str, list[str]]]:
         for named in one.role.start:

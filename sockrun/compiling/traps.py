@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from sockrun.compiling.compiler import Compilation, CompiledRole
+from sockrun.compiling.delimiters import Never, never_matching
 from sockrun.compiling.model import Role, Step
+from sockrun.compiling.processes import is_awaited
 from sockrun.expressions import literal_text
 from sockrun.source import Node, Span
 
@@ -107,7 +110,11 @@ def _fixed_port(compilation: Compilation) -> Iterator[Trap]:
 
 
 def _bare_lf(compilation: Compilation) -> Iterator[Trap]:
-    """Where a blank line occurs, bodies follow: then only texts that have a CRLF, up to their blank line, count."""
+    """Where a blank line occurs, bodies follow: then only texts that have a CRLF, up to their blank line, count.
+
+    What `framed-delimiter` tells is left to it.
+    """
+    told = cache(lambda: {never.node.span for never in _never_matching(compilation)})
     texts = {name: list(_texts(one.role, _steps_of(one, compilation))) for name, one in compilation.roles.items()}
     for name, one in compilation.roles.items():
         talk = [text for other in _talking(name, compilation) for text in texts[other]]
@@ -118,7 +125,7 @@ def _bare_lf(compilation: Compilation) -> Iterator[Trap]:
         for text in texts[name]:
             head = text.written.partition("\r\n\r\n")[0]
             body = text.own or (bodies and "\r\n" not in head)
-            if not body and re.search(r"(?<!\r)\n", head):
+            if not body and re.search(r"(?<!\r)\n", head) and text.node.span not in told():
                 message = "a line ends in LF alone here, while CRLF ends the lines of this conversation"
                 framed = text.framed and text.written.endswith("\n")
                 hint = "leave it out: 'framing' ends the line" if framed else "write \\r\\n"
@@ -146,6 +153,25 @@ def _block_newline(compilation: Compilation) -> Iterator[Trap]:
             if text.framed and text.node.style in ("|", ">") and value.endswith("\n") and not value.endswith("\n\n"):
                 message = f"the text behind '{text.node.style}' ends with a line end, which is part of the message"
                 yield Trap(message, text.node.span, f"write '{text.node.style}-' to leave it out")
+
+
+def _framed_delimiter(compilation: Compilation) -> Iterator[Trap]:
+    """What `block-newline` tells is left to it."""
+    for never in _never_matching(compilation):
+        if not _is_block_newline(never):
+            message = f"this never matches: no message holds {never.delimiter}, since the framing takes it off"
+            yield Trap(message, never.node.span, never.hint)
+
+
+def _never_matching(compilation: Compilation) -> Iterator[Never]:
+    for one in compilation.roles.values():
+        for step in _all(_steps_of(one, compilation)):
+            yield from never_matching(one.role, step, compilation.context)
+
+
+def _is_block_newline(never: Never) -> bool:
+    text = str(never.node.value)
+    return never.delimiter == "LF" and never.node.style in ("|", ">") and text.find("\n") == len(text) - 1
 
 
 _ESCAPE = re.compile(r"\\(?:[nrt0]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})")
@@ -191,10 +217,22 @@ def _inside(span: Span, outer: Span) -> bool:
     return span.source is outer.source and start <= (span.line, span.column) < end
 
 
+def _unawaited_ready(compilation: Compilation) -> Iterator[Trap]:
+    """It would only be held that such a process becomes ready in time."""
+    for name, node in compilation.scenario.processes.items():
+        if is_awaited(node) and "ready" in node.mapping:
+            message = f"nobody waits for {name!r} to be ready: it starts together with the roles, and its end is awaited"
+            hint = "without 'expect_exit' roles wait for it, and 'check' can ask for its exit; or clients may 'retry_for'"
+            related = ((node.keys["expect_exit"], "so its end is awaited"),)
+            yield Trap(message, node.keys["ready"], hint, related)
+
+
 TRAPS: Mapping[str, Callable[[Compilation], Iterator[Trap]]] = {
     "fixed-port": _fixed_port,
     "bare-lf": _bare_lf,
     "block-newline": _block_newline,
+    "framed-delimiter": _framed_delimiter,
     "unread-escape": _unread_escape,
     "bound-twice": _bound_twice,
+    "unawaited-ready": _unawaited_ready,
 }

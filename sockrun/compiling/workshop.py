@@ -41,8 +41,7 @@ def written(node: Node | None) -> str:
 class Workshop:
     """One role's steps being compiled. `scale` multiplies timeouts; `keeps`: `received` is read somewhere.
 
-    `gaps` collects the steps that were left out although they may bind a name or give a signal: where there
-    is one, nobody can say that something is never bound or given. `hosts` collects those that steps name.
+    `gaps` collects the steps that were left out (`gaps.py` says what is not known without them). `hosts` collects those that steps name.
     """
 
     role: Role

@@ -7,6 +7,7 @@ where one alternative after the other is tried on the same bytes, each once all 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
 from sockrun.matching.expectation import (
@@ -33,13 +34,13 @@ class OneOf:
         return _OneOfReader(self._matchers)
 
     def judge(self, message: bytes) -> Match | Mismatch:
-        offsets: list[int | None] = []
+        refusals: list[_Refusal] = []
         for matcher in self._matchers:
             verdict = matcher.judge(message)
             if isinstance(verdict, Match):
                 return verdict
-            offsets.append(verdict.offset)
-        return _none_of(offsets, message)
+            refusals.append(_Refusal(matcher, verdict, verdict.offset))
+        return _none_of(refusals, message)
 
 
 class _OneOfReader:
@@ -47,18 +48,18 @@ class _OneOfReader:
 
     def __init__(self, matchers: Sequence[Matcher]) -> None:
         self._following = iter(matchers)
-        self._offsets: list[int | None] = []
+        self._refusals: list[_Refusal] = []
         self._decided = True
         self._begin()
 
     def _begin(self) -> None:
-        matcher = next(self._following, None)
-        self._reader = None if matcher is None else matcher.reader()
+        self._matcher = next(self._following, None)
+        self._reader = None if self._matcher is None else self._matcher.reader()
         self._own = bytearray()
         self._given = 0
 
     def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
-        while self._reader is not None:
+        while self._matcher is not None and self._reader is not None:
             self._own += buffer[self._given :]
             self._given = len(buffer)
             verdict = self._reader.feed(self._own, end)
@@ -70,9 +71,10 @@ class _OneOfReader:
                 return None
             self._decided &= verdict is not None
             if verdict is not None:
-                self._offsets.append(None if verdict.offset is None else taken + verdict.offset)
+                offset = None if verdict.offset is None else taken + verdict.offset
+                self._refusals.append(_Refusal(self._matcher, verdict, offset))
             self._begin()
-        return _none_of(self._offsets, buffer) if self._decided else None
+        return _none_of(self._refusals, buffer) if self._decided else None
 
 
 class AllOf(MessageOnly):
@@ -105,11 +107,27 @@ class Not(MessageOnly):
         return mismatch(f"is {self._matcher.summary}, and must not be", message)
 
 
-def _none_of(offsets: Sequence[int | None], received: Buffer) -> Mismatch:
-    """The difference told is the one that lies farthest on: that alternative came nearest."""
-    known = [offset for offset in offsets if offset is not None]
-    farthest = max(known) if len(known) == len(offsets) else None
-    return mismatch(f"matches none of the {len(offsets)}", received, farthest)
+class _Refusal(NamedTuple):
+    """What one alternative says; `offset` counts from the first byte of all."""
+
+    matcher: Matcher
+    mismatch: Mismatch
+    offset: int | None
+
+
+def _none_of(refusals: Sequence[_Refusal], received: Buffer) -> Mismatch:
+    """The difference told is the one that lies farthest on: that alternative came nearest.
+
+    The others' are not told: what a byte should have been may be a secret's.
+    """
+    reason = f"matches none of the {len(refusals)}"
+    known = [refusal for refusal in refusals if refusal.offset is not None]
+    if len(known) < len(refusals):
+        return mismatch(reason, received)
+    nearest = max(known, key=lambda refusal: refusal.offset or 0)
+    said, offset = nearest.mismatch, nearest.offset
+    reason = f"{reason}; nearest is {nearest.matcher.summary}: {said.told('it')}"
+    return mismatch(reason, received, offset)._replace(expected=said.expected if said.offset == offset else None)
 
 
 # --- compiling ---------------------------------------------------------------------------------

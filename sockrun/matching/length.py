@@ -44,13 +44,14 @@ class Limits(NamedTuple):
 class Length:
     """So many bytes, with that SHA-256 (FIPS 180-4) where one is given.
 
-    On a stream `limits` are one number. Over 64 KiB (`keep`: 16 MiB) nothing is kept, and
+    On a stream `limits` are one number. Over 64 KiB (`keep`: `most_kept` bytes) nothing is kept, and
     `Match.data` is empty.
     """
 
     limits: Limits
     digest: str | None = None
     keep: bool = False
+    most_kept: int = MESSAGE_LIMIT
 
     @property
     def summary(self) -> str:
@@ -61,9 +62,13 @@ class Length:
     def size(self) -> int:
         return self.limits.least
 
+    @property
+    def forgets(self) -> bool:
+        """Whether what is taken from a stream is not kept."""
+        return self.limits.least > (self.most_kept if self.keep else min(KEPT, self.most_kept))
+
     def reader(self) -> Reader:
-        size = self.limits.least
-        return self if size <= (MESSAGE_LIMIT if self.keep else KEPT) else _LengthReader(size, self.digest)
+        return _LengthReader(self.limits.least, self.digest) if self.forgets else self
 
     def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
         size = self.limits.least
@@ -129,7 +134,7 @@ def length(request: Request) -> Expectation | None:
         return None
     least, most = _limits(inner, context)
     hexadecimal = now(None) if digest is None else combine(context, digest, _digest, text(digest, context))
-    make = partial(_length, request.keep)
+    make = partial(_length, request.keep, context.max_message)
     matcher = combine(context, inner, make, least, most, hexadecimal)
     known = matcher.value.summary if matcher is not None and matcher.value is not None else None
     return expectation(known or f"{inner.value} bytes", matcher)
@@ -146,10 +151,10 @@ def _limits(node: Node, context: Context) -> tuple[Deferred[int] | None, Deferre
     )
 
 
-def _length(keep: bool, least: int, most: int | None, digest: str | None) -> Matcher:
+def _length(keep: bool, most_kept: int, least: int, most: int | None, digest: str | None) -> Matcher:
     if most is not None and most < least:
         raise ExpressionError(f"no length is at least {least} and at most {most}")
-    return Length(Limits(least, most), digest, keep)
+    return Length(Limits(least, most), digest, keep, most_kept)
 
 
 def _digest(written: bytes) -> str:

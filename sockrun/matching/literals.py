@@ -23,7 +23,6 @@ from sockrun.matching.expectation import (
     wrong_size,
 )
 from sockrun.values import ExpressionError, Payload, Scope
-from sockrun.wire.contents import MESSAGE_LIMIT
 from sockrun.wire.deferred import combine, now
 from sockrun.wire.payloads import compile_payload
 
@@ -75,6 +74,8 @@ class Pieces:
     which it is; its reason counts from the first byte of all.
     """
 
+    forgets = True  # on a stream
+
     def __init__(self, summary: str, pieces: Callable[[], Iterator[bytes]]) -> None:
         self.summary = summary
         self._pieces = pieces
@@ -108,13 +109,13 @@ class _PiecesReader:
 
 
 def literal(request: Request) -> Expectation | None:
-    """Any payload form. `keep` has all its bytes in `Match.data`, unless it is known to be over 16 MiB."""
+    """Any payload form. `keep` has all its bytes in `Match.data`, unless it is known to be longer than a message."""
     payload = compile_payload(request.node, request.context)
     if payload is None:
         return None
     message = request.context.message
     if payload.constant is None:
-        keep = request.keep and (payload.size or 0) <= MESSAGE_LIMIT
+        keep = request.keep and (payload.size or 0) <= request.context.max_message
         make = _in_memory if message or keep else _as_it_comes
         return Expectation(payload.summary, lambda scope: make(payload, scope, message))
     data = now(payload.constant)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from sockrun.values import ExpressionError
 
@@ -102,13 +103,22 @@ def looks_no_further(pattern: bytes) -> bool:
 
 def last_byte(pattern: bytes) -> int | None:
     """The byte that every match certainly ends in, where the text shows one."""
+    return next(iter(last_bytes(pattern)[-1:]), None)
+
+
+def last_bytes(pattern: bytes) -> bytes:
+    """The bytes that every match certainly ends in, as far as the text shows them."""
     parts = tokens(pattern)
-    if not parts or any(part.kind in {"aside", "brace"} or part.text == b"|" for part in parts):
-        return None
-    last = parts[-1]
-    if last.kind == "plain" and last.text not in {b".", b"^"}:
-        return last.text[0]
-    return _ESCAPED.get(last.text) if last.kind == "byte" else None
+    if any(part.kind in {"aside", "brace"} or part.text == b"|" for part in parts):
+        return b""
+    found = takewhile(lambda byte: byte is not None, map(_byte_of, reversed(parts)))
+    return bytes(byte for byte in found if byte is not None)[::-1]
+
+
+def _byte_of(token: Token) -> int | None:
+    if token.kind == "plain" and token.text not in {b".", b"^"}:
+        return token.text[0]
+    return _ESCAPED.get(token.text) if token.kind == "byte" else None
 
 
 def relaxed(pattern: bytes) -> bytes:

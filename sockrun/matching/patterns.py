@@ -27,16 +27,17 @@ from sockrun.wire.deferred import Deferred, now
 if TYPE_CHECKING:
     import regex
 
-STREAM_LIMIT = 64 * 1024  # bytes that a match on a stream may have
+STREAM_LIMIT = 64 * 1024  # bytes that a match on a stream may have, where a message may be as long
 _WINDOW = 64  # bytes looked at first
 
 
 class Regex:
     """`pattern` on messages, from the message's start and, `whole`, to its end."""
 
-    def __init__(self, pattern: bytes, summary: str, whole: bool = False) -> None:
+    def __init__(self, pattern: bytes, summary: str, whole: bool = False, limit: int = STREAM_LIMIT) -> None:
         """Raises: ExpressionError, for a pattern that is not well formed."""
         self.summary = summary
+        self.limit = limit  # bytes that a match on a stream may have
         self._pattern = pattern
         self._exact = compiled(pattern)
         self._matches = self._exact.fullmatch if whole else self._exact.match
@@ -77,7 +78,14 @@ class Regex:
 
     def _refused(self, message: bytes) -> Mismatch:
         offset = self._run.refused_at(message) if len(message) <= STREAM_LIMIT else None
-        return mismatch(f"is not {self.summary}", message, offset)
+        return self.departs(message, offset)
+
+    def departs(self, received: Buffer, offset: int | None) -> Mismatch:
+        """`offset`: the byte at which it can no longer become a match."""
+        where = ""
+        if offset is not None:
+            where = f": byte {offset} is 0x{received[offset]:02x}" if offset < len(received) else ": it ends too early"
+        return mismatch(f"is not {self.summary}{where}", received, offset)
 
 
 class _RegexReader:
@@ -94,21 +102,21 @@ class _RegexReader:
             return self._matcher.too_slow(buffer)
 
     def _search(self, buffer: bytearray) -> Match | Mismatch | None:
-        clock = Clock()
-        limit = min(len(buffer), STREAM_LIMIT)
+        clock, most = Clock(), self._matcher.limit
+        limit = min(len(buffer), most)
         while self._checked < limit:
             window = min(limit, max(_WINDOW, 2 * self._checked))
             found = self._matcher.probe(buffer, self._checked, window, clock)
             if found is not None:
                 return self._decided(found, buffer)
             self._checked = window
-        if limit < STREAM_LIMIT:
+        if limit < most:
             return None
-        return mismatch(f"is not {self._matcher.summary} within {size_text(STREAM_LIMIT)}", buffer)
+        return mismatch(f"is not {self._matcher.summary} within {size_text(most)}", buffer)
 
     def _decided(self, found: Found, buffer: bytearray) -> Match | Mismatch:
         if found.dead:
-            return mismatch(f"is not {self._matcher.summary}", buffer, found.size - 1)
+            return self._matcher.departs(buffer, found.size - 1)
         match = self._matcher.match(bytes(buffer[: found.size]))
         del buffer[: found.size]
         return match
@@ -127,7 +135,8 @@ def regular_expression(request: Request) -> Expectation | None:
     template = context.text(node)
     if template is None:
         return None
-    make = _Making(template, settled(request.node.get("whole"), context, to_flag, False))
+    limit = min(STREAM_LIMIT, context.max_message)
+    make = _Making(template, settled(request.node.get("whole"), context, to_flag, False), limit)
     try:
         size = pattern_size.written_out(make.sample_text())
         if not context.room.take(size * pattern_size.BYTES):
@@ -150,6 +159,7 @@ class _Making:
 
     template: Template
     whole: bool
+    limit: int
 
     def __call__(self, scope: Scope) -> Regex:
         """Raises: NotYet, ExpressionError."""
@@ -163,7 +173,7 @@ class _Making:
         return self.template.filled(lambda part: b"x" if part.constant is None else _escaped(part.constant))
 
     def _regex(self, pattern: bytes) -> Regex:
-        return Regex(pattern_text.encoded(pattern), f"a match of /{self.template.text}/", self.whole)
+        return Regex(pattern_text.encoded(pattern), f"a match of /{self.template.text}/", self.whole, self.limit)
 
 
 def _escaped(value: Value) -> bytes:

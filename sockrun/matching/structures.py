@@ -116,7 +116,7 @@ def structure(request: Request) -> Expectation | None:
         return literal(request)
     names = tuple(named.mapping)
     layout = combine(context, inner, layout_of, word(inner, context))
-    fields = combine(context, named, partial(_fields, names), layout)
+    fields = combine(context, named, partial(_fields, names, min(KEPT, context.max_message)), layout)
     wanted = gather(context, named, [_wanted(node, context) for node in named.mapping.values()])
     if not bind(names, named, context):
         return None
@@ -132,10 +132,10 @@ def _wanted(node: Node, context: Context) -> Deferred[Value | None] | None:
     return now(None) if node.value == "any" else scalar(node, context)
 
 
-def _fields(names: Sequence[str], layout: struct.Struct) -> Sequence[Field]:
-    """Raises: ExpressionError, where the names are not as many as the layout has values."""
-    if layout.size > KEPT:
-        raise ExpressionError(f"a struct with fields has {size_text(KEPT)} at most, and this has {layout.size:,}")
+def _fields(names: Sequence[str], most: int, layout: struct.Struct) -> Sequence[Field]:
+    """Raises: ExpressionError, where the names are not as many as the layout has values, or it is too long."""
+    if layout.size > most:
+        raise ExpressionError(f"a struct with fields has {size_text(most)} at most, and this has {layout.size:,}")
     count = len(layout.unpack(bytes(layout.size)))
     if count != len(names):
         values = f"{count} value{'' if count == 1 else 's'}"

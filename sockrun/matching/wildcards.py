@@ -105,9 +105,10 @@ class Masked:
 class Starred:
     """Shapes with any number of bytes between each two; the first and the last may be empty."""
 
-    def __init__(self, shapes: Sequence[Shape], summary: str) -> None:
+    def __init__(self, shapes: Sequence[Shape], summary: str, limit: int = MESSAGE_LIMIT) -> None:
         self.shapes = shapes
         self.summary = summary
+        self.limit = limit  # bytes of a stream that are looked through
 
     def reader(self) -> Reader:
         return _StarredReader(self)
@@ -131,7 +132,7 @@ class Starred:
         return Match(message)
 
     def missing(self, received: Buffer, at: int) -> Mismatch:
-        return mismatch(f"has not all of {self.summary} in it", received, at)
+        return mismatch(f"has not all of {self.summary} in its {size_text(len(received))}", received, at)
 
 
 class _StarredReader:
@@ -154,11 +155,12 @@ class _StarredReader:
         return self._search(buffer)
 
     def _search(self, buffer: bytearray) -> Match | Mismatch | None:
+        limit = self._matcher.limit
         for shape in self._matcher.shapes[self._found :]:
-            found = shape.pattern.search(buffer, self._searched, MESSAGE_LIMIT)
+            found = shape.pattern.search(buffer, self._searched, limit)
             if found is None:
-                if len(buffer) >= MESSAGE_LIMIT:
-                    return self._matcher.missing(buffer, self._searched)
+                if len(buffer) >= limit:
+                    return self._matcher.missing(buffer[:limit], self._searched)
                 self._searched = max(self._searched, len(buffer) - shape.size + 1)
                 return None
             self._found += 1
@@ -179,13 +181,14 @@ def hexadecimal(request: Request) -> Expectation | None:
         request.context.problems.error("too-large", problem, inner.span, hint="use 'length' for many bytes")
         return None
     digits = text(inner, request.context)
-    matcher = combine(request.context, inner, lambda data: compile_hex(as_text(data), message), digits)
+    limit = request.context.max_message
+    matcher = combine(request.context, inner, lambda data: compile_hex(as_text(data), message, limit), digits)
     return expectation(f"hex {' '.join(inner.value.split())}", matcher)
 
 
-def compile_hex(digits: str, message: bool = True) -> Matcher:
-    """The matcher of hexadecimal text with wildcards. Raises: ExpressionError."""
-    shapes = [_shape(part) for part in _tokens(digits)]
+def compile_hex(digits: str, message: bool = True, limit: int = MESSAGE_LIMIT) -> Matcher:
+    """The matcher of hexadecimal text with wildcards, that takes `limit` bytes at most. Raises: ExpressionError."""
+    shapes = [_shape(part) for part in _tokens(digits, min(limit, KEPT))]
     summary = f"hex {' '.join(digits.split())}"
     if len(shapes) == 1:
         return _one_shape(shapes[0], summary, message)
@@ -193,7 +196,7 @@ def compile_hex(digits: str, message: bool = True) -> Matcher:
         raise ExpressionError("two '*' with nothing between them are one")
     if not message and not shapes[-1].size:
         raise ExpressionError("a '*' at the end has no end on an unframed stream: write what follows it")
-    return Starred(shapes, summary)
+    return Starred(shapes, summary, limit)
 
 
 def _one_shape(shape: Shape, summary: str, message: bool) -> Matcher:
@@ -203,8 +206,8 @@ def _one_shape(shape: Shape, summary: str, message: bool) -> Matcher:
     return Literal(wanted if message else not_empty(wanted))
 
 
-def _tokens(digits: str) -> list[list[str]]:
-    """The bytes between the stars: 'de', '??', '?8'."""
+def _tokens(digits: str, most: int) -> list[list[str]]:
+    """The bytes between the stars, `most` of them between two: 'de', '??', '?8'."""
     parts: list[list[str]] = [[]]
     for token in _TOKEN.finditer(re.sub(r"[\s:]+", "", digits)):
         if token["wrong"]:
@@ -213,8 +216,8 @@ def _tokens(digits: str) -> list[list[str]]:
             parts.append([])
             continue
         count = int(token["count"] or 1)
-        if len(parts[-1]) + count > KEPT:
-            raise ExpressionError(f"at most {size_text(KEPT)} can stand here: use 'length' for more")
+        if len(parts[-1]) + count > most:
+            raise ExpressionError(f"at most {size_text(most)} can stand here: use 'length' for more")
         parts[-1].extend([token["byte"] or "??"] * count)
     return parts
 

@@ -7,6 +7,10 @@ import socket
 import struct
 import sys
 import termios
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sockrun.network.system import Socket
 
 
 def all_left(sock: socket.socket) -> bool:
@@ -17,6 +21,6 @@ def all_left(sock: socket.socket) -> bool:
     return queued == bytes(4)
 
 
-def reset_on_close(sock: socket.socket) -> None:
+def reset_on_close(sock: Socket) -> None:
     """Closing it sends RST instead of FIN (SO_LINGER 0, RFC 9293 section 3.10.5)."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -10,11 +10,14 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sockrun.commands import Address
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Endpoint
+
+if TYPE_CHECKING:
+    from sockrun.network.system import Socket
 
 GROUPS = frozenset(str(first) for first in range(224, 240))  # how a numeric multicast address begins
 LONGEST_PATH = 107  # bytes (unix(7): sun_path, less its NUL)
@@ -67,7 +70,7 @@ def to_system(address: Address) -> Any:
     return "\0" + address.host[1:] if address.host.startswith("@") else address.host
 
 
-def from_system(sock: socket.socket, raw: Any) -> Address | None:
+def from_system(sock: Socket, raw: Any) -> Address | None:
     """What getsockname(2), accept(2) and recvfrom(2) give; None for an unnamed unix socket."""
     if sock.family != socket.AF_UNIX:
         zone = raw[3] if len(raw) == 4 else 0
@@ -79,11 +82,11 @@ def from_system(sock: socket.socket, raw: Any) -> Address | None:
     return Address(raw, 0, True)
 
 
-def make_socket(endpoint: Endpoint, family: socket.AddressFamily) -> socket.socket:
+def make_socket(endpoint: Endpoint, family: int, make: Callable[[int, int], Socket] = socket.socket) -> Socket:
     """A non-blocking socket of that kind, its options set. Raises: EnvironmentRefused."""
     kind = socket.SOCK_DGRAM if endpoint.datagram else socket.SOCK_STREAM
     try:
-        sock = socket.socket(family, kind)
+        sock = make(family, kind)
     except OSError as error:
         raise EnvironmentRefused(_no_socket(error, family)) from None
     try:
@@ -98,7 +101,7 @@ def make_socket(endpoint: Endpoint, family: socket.AddressFamily) -> socket.sock
     return sock
 
 
-def set_options(sock: socket.socket, endpoint: Endpoint) -> None:
+def set_options(sock: Socket, endpoint: Endpoint) -> None:
     """The role's `socket` options. Raises: EnvironmentRefused."""
     options = endpoint.options
     if endpoint.protocol == "tcp":
@@ -118,7 +121,7 @@ def set_options(sock: socket.socket, endpoint: Endpoint) -> None:
         multicast.set_up(sock, options.multicast_group, options.multicast_interface)
 
 
-def _set_ttl(sock: socket.socket, hops: int) -> None:
+def _set_ttl(sock: Socket, hops: int) -> None:
     """A stream has no multicast, and its socket takes no such option (ip(7))."""
     datagrams = sock.type == socket.SOCK_DGRAM
     if sock.family == socket.AF_INET6:
@@ -131,24 +134,24 @@ def _set_ttl(sock: socket.socket, hops: int) -> None:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, hops)
 
 
-def _set_linger(sock: socket.socket, seconds: float) -> None:
+def _set_linger(sock: Socket, seconds: float) -> None:
     import struct
 
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, int(seconds)))
 
 
-def _set_segment(sock: socket.socket, size: int) -> None:
+def _set_segment(sock: Socket, size: int) -> None:
     """Nothing but TCP has segments; `defaults` may say it for all."""
     if sock.family != socket.AF_UNIX and sock.type == socket.SOCK_STREAM:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, size)
 
 
-def _set_number(level: int, option: int) -> Callable[[socket.socket, int], None]:
+def _set_number(level: int, option: int) -> Callable[[Socket, int], None]:
     return lambda sock, value: sock.setsockopt(level, option, int(value))
 
 
 # What else may be set on a socket: the name in a scenario, and how the system is told (socket(7), tcp(7)).
-_OPTIONS: dict[str, Callable[[socket.socket, Any], None]] = {
+_OPTIONS: dict[str, Callable[[Socket, Any], None]] = {
     "max_segment": _set_segment,
     "reuse_port": _set_number(socket.SOL_SOCKET, socket.SO_REUSEPORT),
     "linger": _set_linger,
@@ -159,7 +162,7 @@ _OPTIONS: dict[str, Callable[[socket.socket, Any], None]] = {
 }
 
 
-def bind(sock: socket.socket, endpoint: Endpoint, address: Address) -> None:
+def bind(sock: Socket, endpoint: Endpoint, address: Address) -> None:
     """Bind, or close the socket and raise EnvironmentRefused with what to do."""
     reuse = endpoint.options.reuse_address
     if reuse or (reuse is None and endpoint.protocol == "tcp"):
@@ -195,7 +198,7 @@ def cannot_send(to: Address, error: OSError) -> str:
     return f"cannot send to {to}: {_reason(error)}{hint}"
 
 
-def _no_socket(error: OSError, family: socket.AddressFamily) -> str:
+def _no_socket(error: OSError, family: int) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"no file descriptor is left for another socket: {_reason(error)}; raise the limit with `ulimit -n`"
     if error.errno == errno.EAFNOSUPPORT and family == socket.AF_INET6:

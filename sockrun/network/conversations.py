@@ -11,14 +11,14 @@ Facts a reader needs:
 from __future__ import annotations
 
 import selectors
-import socket
 from typing import TYPE_CHECKING
 
 from sockrun.commands import Address, Receive
 from sockrun.network.addresses import from_system
 from sockrun.network.datagrams import Datagrams
-from sockrun.network.holding import DeafSocket, bound, remove_path
+from sockrun.network.holding import DeafSocket, bound
 from sockrun.network.interface import Acceptor, Endpoint
+from sockrun.network.system import Socket
 
 if TYPE_CHECKING:
     from sockrun.network.kernel import Kernel
@@ -36,7 +36,7 @@ class DatagramServer:
         self,
         kernel: Kernel,
         endpoint: Endpoint,
-        target: tuple[socket.AddressFamily, Address],
+        target: tuple[int, Address],
         acceptor: Acceptor,
         listening: bool,
     ) -> None:
@@ -44,10 +44,10 @@ class DatagramServer:
         self._acceptor = acceptor
         self._deaf: DeafSocket | None = None
         if listening:
-            sock, self.address = bound(endpoint, *target)
+            sock, self.address = bound(kernel.system, endpoint, *target)
             self._open(sock)
         else:
-            self._deaf = DeafSocket(endpoint, *target)
+            self._deaf = DeafSocket(kernel.system, endpoint, *target)
             self.address = self._deaf.address
 
     def listen(self) -> None:
@@ -56,7 +56,7 @@ class DatagramServer:
         if deaf is not None:
             self._open(deaf.open())
 
-    def _open(self, sock: socket.socket) -> None:
+    def _open(self, sock: Socket) -> None:
         """One conversation hears all: it owns the socket from now on."""
         self._acceptor.accepted(self._kernel.registered(Datagrams(self._kernel, sock, None, connected=False)))
 
@@ -71,9 +71,9 @@ class DatagramServer:
 class Hub(DatagramServer):
     """A conversation for each sender's address; they share the socket, which the hub owns."""
 
-    _sock: socket.socket | None = None
+    _sock: Socket | None = None
 
-    def _open(self, sock: socket.socket) -> None:
+    def _open(self, sock: Socket) -> None:
         self._sock = sock
         self._conversations: dict[Address | None, Conversation] = {}
         self._crowded: set[Conversation] = set()  # those that wait for room to send
@@ -148,7 +148,7 @@ class Hub(DatagramServer):
         self._kernel.unregistered(self.address, self)
         self._kernel.selector.unregister(sock)
         sock.close()
-        remove_path(self.address)
+        self._kernel.system.remove_path(self.address)
 
 
 class Conversation(Datagrams):
@@ -156,7 +156,7 @@ class Conversation(Datagrams):
 
     __slots__ = ("_hub", "sender")
 
-    def __init__(self, kernel: Kernel, hub: Hub, sock: socket.socket, sender: Address | None) -> None:
+    def __init__(self, kernel: Kernel, hub: Hub, sock: Socket, sender: Address | None) -> None:
         super().__init__(kernel, sock, sender, connected=False)
         self.sender = sender
         self._hub = hub

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import selectors
-import socket
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -34,10 +33,10 @@ from sockrun.commands import (
     TimedOut,
 )
 from sockrun.diagnostics import EnvironmentRefused
-from sockrun.network.addresses import cannot_send, from_system, resolve, to_system
-from sockrun.network.holding import remove_path
+from sockrun.network.addresses import cannot_send, from_system, to_system
 from sockrun.network.interface import PENDING, Reply
 from sockrun.network.loop import Task
+from sockrun.network.system import Socket
 
 if TYPE_CHECKING:
     from sockrun.network.kernel import Kernel
@@ -67,9 +66,9 @@ class Datagrams:
         "peer",
     )
 
-    def __init__(self, kernel: Kernel, sock: socket.socket, peer: Address | None, connected: bool) -> None:
+    def __init__(self, kernel: Kernel, sock: Socket, peer: Address | None, connected: bool) -> None:
         self._kernel = kernel
-        self._sock: socket.socket | None = sock
+        self._sock: Socket | None = sock
         self._connected = connected
         self.peer = peer
         self.local: Address | None = from_system(sock, sock.getsockname())
@@ -125,7 +124,7 @@ class Datagrams:
                 self._kept = None
             return Ended(kept)
         data, sender = self._queue[0]
-        if command.sender is not None and sender != resolve(command.sender)[1]:
+        if command.sender is not None and sender != self._kernel.system.resolve(command.sender)[1]:
             return Mismatch(f"a datagram came from {sender}, and not from {command.sender}", data)
         event = command.matcher.judge(data)
         if not isinstance(event, Mismatch):
@@ -219,7 +218,7 @@ class Datagrams:
 
     def _not_sent(self, error: OSError, command: Send, to: Address) -> Reply:
         if error.errno in (errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET, errno.EPIPE):
-            self._kept = "refused"
+            self._kept = "no-path" if error.errno == errno.ENOENT else "refused"
             return None
         if error.errno == errno.ENOBUFS:
             return PENDING
@@ -269,7 +268,7 @@ class Datagrams:
             self._kernel.selector.unregister(sock)
             self._interest = 0
         sock.close()
-        remove_path(self.local)
+        self._kernel.system.remove_path(self.local)
 
     # --- what others may know ---
 

@@ -11,56 +11,49 @@ Facts a reader needs:
 
 from __future__ import annotations
 
-import os
 import socket
-from contextlib import suppress
 
 from sockrun.commands import Address
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.addresses import bind, from_system, make_socket, to_system
 from sockrun.network.interface import Endpoint
+from sockrun.network.system import Socket, System
 
 ATTEMPTS = 16  # to find an ephemeral port of TCP that is free for UDP too
 
 
-def bound(endpoint: Endpoint, family: socket.AddressFamily, address: Address) -> tuple[socket.socket, Address]:
+def bound(system: System, endpoint: Endpoint, family: int, address: Address) -> tuple[Socket, Address]:
     """A socket of that kind on the address, and the address it got. Raises: EnvironmentRefused."""
-    sock = make_socket(endpoint, family)
+    sock = make_socket(endpoint, family, system.socket)
     bind(sock, endpoint, address)
     name = from_system(sock, sock.getsockname())
     assert name is not None
     return sock, name
 
 
-def remove_path(address: Address | None) -> None:
-    """Remove the file that a bound unix socket leaves behind."""
-    if address is not None and address.path and not address.host.startswith("@"):
-        with suppress(OSError):
-            os.unlink(address.host)
-
-
 class DeafSocket:
     """A datagram address that refuses, until `open` lets it hear."""
 
-    def __init__(self, endpoint: Endpoint, family: socket.AddressFamily, address: Address) -> None:
+    def __init__(self, system: System, endpoint: Endpoint, family: int, address: Address) -> None:
+        self._system = system
         self._endpoint = endpoint
         self._family = family
-        self._sock, self.address = bound(endpoint, family, address)
+        self._sock, self.address = bound(system, endpoint, family, address)
         if family == socket.AF_UNIX:
             self._sock.close()
         else:
             self._sock.connect(to_system(self.address))
 
-    def open(self) -> socket.socket:
+    def open(self) -> Socket:
         """A socket on the same address that hears everybody. Raises: EnvironmentRefused.
 
         Until it is there the address stays taken: for this moment both sockets share it.
         """
         if self._family == socket.AF_UNIX:
-            remove_path(self.address)
-            return bound(self._endpoint, self._family, self.address)[0]
+            self._system.remove_path(self.address)
+            return bound(self._system, self._endpoint, self._family, self.address)[0]
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock = make_socket(self._endpoint, self._family)
+        sock = make_socket(self._endpoint, self._family, self._system.socket)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bind(sock, self._endpoint, self.address)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(bool(self._endpoint.options.reuse_address)))
@@ -69,15 +62,16 @@ class DeafSocket:
 
     def close(self) -> None:
         self._sock.close()
-        remove_path(self.address)
+        self._system.remove_path(self.address)
 
 
 class Held:
     """A port that refuses over TCP and UDP alike, or a unix path; satisfies `interface.Listener`."""
 
-    def __init__(self, endpoint: Endpoint, family: socket.AddressFamily, address: Address) -> None:
+    def __init__(self, system: System, endpoint: Endpoint, family: int, address: Address) -> None:
         self.address = address
-        self._stream: socket.socket | None = None
+        self._system = system
+        self._stream: Socket | None = None
         self._deaf: DeafSocket | None = None
         for last in range(ATTEMPTS, 0, -1):
             try:
@@ -88,14 +82,14 @@ class Held:
                 if address.path or address.port or last == 1:
                     raise
 
-    def _take(self, endpoint: Endpoint, family: socket.AddressFamily, address: Address) -> None:
+    def _take(self, endpoint: Endpoint, family: int, address: Address) -> None:
         unix = family == socket.AF_UNIX
         if not unix or not endpoint.datagram:
             stream = Endpoint("unix" if unix else "tcp", False, endpoint.options)
-            self._stream, self.address = bound(stream, family, address)
+            self._stream, self.address = bound(self._system, stream, family, address)
         if not unix or endpoint.datagram:
             deaf = Endpoint("unix" if unix else "udp", True, endpoint.options)
-            self._deaf = DeafSocket(deaf, family, self.address)
+            self._deaf = DeafSocket(self._system, deaf, family, self.address)
 
     def listen(self) -> None:
         """It never does."""
@@ -106,6 +100,6 @@ class Held:
     def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
-            remove_path(self.address)
+            self._system.remove_path(self.address)
         if self._deaf is not None:
             self._deaf.close()

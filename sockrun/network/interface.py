@@ -180,6 +180,10 @@ class Network(Protocol):
         """Hold that the host may be used in this run."""
         ...
 
+    def numeric(self, address: Address) -> Address:
+        """The address that a name stands for. Raises: EnvironmentRefused for a name nobody knows."""
+        ...
+
     def hold(self, endpoint: Endpoint, address: Address) -> Listener:
         """A port that refuses, over TCP and UDP alike, or a path."""
         ...
@@ -206,6 +210,10 @@ class Network(Protocol):
     def release(self, port: int) -> None: ...
 
     def random_bytes(self, size: int) -> bytes: ...
+
+    def under_way(self) -> bool:
+        """Whether it is known that something will come by itself, so that nobody is stuck yet."""
+        ...
 
     def spawn(self, spawn: Spawn, observer: Observer) -> Child:
         """Start a program. Raises: EnvironmentRefused."""

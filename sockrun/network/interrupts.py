@@ -7,19 +7,46 @@ ask: it raises KeyboardInterrupt wherever the program is.
 
 from __future__ import annotations
 
+import selectors
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-
-from sockrun.network.kernel import Kernel
+from typing import Protocol
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Wakeable(Protocol):
+    """Something that waits, and calls when a socket becomes readable."""
+
+    @property
+    def selector(self) -> selectors.BaseSelector: ...
+
+    def wake_on(self, sock: socket.socket, call: Callable[[], None]) -> None: ...
+
+
+class Glance:
+    """For who never waits, but looks now and then; satisfies `Wakeable`."""
+
+    def __init__(self) -> None:
+        self.selector = selectors.DefaultSelector()
+
+    def wake_on(self, sock: socket.socket, call: Callable[[], None]) -> None:
+        self.selector.register(sock, selectors.EVENT_READ, call)
+
+    def look(self) -> None:
+        """Call for every socket that is readable."""
+        for key, _ in self.selector.select(0) if self.selector.get_map() else ():
+            key.data()
+
+    def close(self) -> None:
+        self.selector.close()
+
+
 @contextmanager
-def interrupts(network: Kernel, stop: Callable[[], None]) -> Iterator[None]:
+def interrupts(network: Wakeable, stop: Callable[[], None]) -> Iterator[None]:
     """While it is in force, the first signal calls `stop` from the loop. Only for the main thread."""
     ours, theirs = socket.socketpair()
     seen: list[int] = []

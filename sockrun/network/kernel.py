@@ -1,4 +1,4 @@
-"""The kernel's network: real sockets on one `selectors` selector.
+"""A network of sockets on one selector: the operating system's, or simulated ones (`system.py`).
 
 Lives here: making sockets, accepting, connecting, and handing the selector's events to the channels
 (`streams.py`, `datagrams.py`). `read_size` is a switch for tests: with 1 every stream arrives byte by byte.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import selectors
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
@@ -22,18 +21,16 @@ from sockrun.network.addresses import (
     from_system,
     is_multicast,
     make_socket,
-    resolve,
     to_system,
 )
 from sockrun.network.conversations import DatagramServer, Hub
 from sockrun.network.datagrams import Datagrams
 from sockrun.network.guard import Guard, is_loopback
-from sockrun.network.holding import Held, remove_path
+from sockrun.network.holding import Held
 from sockrun.network.interface import PENDING, Acceptor, Endpoint, Listener, Reply, Spawn, TlsEnd, TlsKey
 from sockrun.network.loop import Loop, Task
-from sockrun.network.ports import Ports
 from sockrun.network.streams import READ, WRITE, Stream
-from sockrun.network.tables import Tables
+from sockrun.network.system import OperatingSystem, Socket, System
 
 if TYPE_CHECKING:
     from sockrun.network.processes import Child, Observer
@@ -48,21 +45,19 @@ CONNECTED = frozenset({0, errno.EISCONN})
 class Kernel:
     """Satisfies `interface.Network`."""
 
-    def __init__(self, read_size: int = SCRATCH, guard: Guard | None = None) -> None:
+    def __init__(self, read_size: int = SCRATCH, guard: Guard | None = None, system: System | None = None) -> None:
         self.guard = guard or Guard()
-        self.selector = selectors.DefaultSelector()
-        self.loop = Loop(self._poll)
+        self.system = system or OperatingSystem()
+        self.selector = self.system.selector
+        self.loop = Loop(self._poll, self.system.clock)
         whole = memoryview(bytearray(SCRATCH))
         self.scratch = (whole[:read_size], whole)
         self.datagrams: dict[Address | None, Datagrams | Hub] = {}
         self.unpaired: dict[Address, Stream] = {}  # ends whose other end has still to come, by the client's address
-        self._ports = Ports()
-        self._tables = Tables()
 
     def close(self) -> None:
         """Give everything back that belongs to no scenario."""
-        self.selector.close()
-        self._ports.close()
+        self.system.close()
 
     def _poll(self, timeout: float | None) -> None:
         found = self.selector.select(timeout)
@@ -70,7 +65,7 @@ class Kernel:
         for key, mask in found:
             key.data.handle(mask)
 
-    def watch(self, sock: socket.socket, before: int, interest: int, handler: object) -> int:
+    def watch(self, sock: Socket, before: int, interest: int, handler: object) -> int:
         """Change what the selector looks for on a socket from `before` to `interest`; returns `interest`."""
         if not interest:
             self.selector.unregister(sock)
@@ -104,19 +99,22 @@ class Kernel:
         there = self.datagrams.get(address)
         return isinstance(there, Hub) and there.expected > there.arrived
 
-    def wake_on(self, sock: socket.socket, call: Callable[[], None]) -> None:
+    def wake_on(self, sock: Socket, call: Callable[[], None]) -> None:
         """Call when `sock` becomes readable: the way in for signals."""
         self.selector.register(sock, READ, _Caller(call))
 
-    def admitted(self, address: Address) -> tuple[socket.AddressFamily, Address]:
+    def admitted(self, address: Address) -> tuple[int, Address]:
         """The family and numeric address of one that this run may use. Raises: EnvironmentRefused."""
-        family, numeric = resolve(address)
+        family, numeric = self.system.resolve(address)
         self.guard.check(address.host, numeric)
         return family, numeric
 
     def admit(self, host: str) -> None:
         """Hold that this run may use the host. Raises: EnvironmentRefused."""
         self.admitted(Address(host))
+
+    def numeric(self, address: Address) -> Address:
+        return self.system.resolve(address)[1]
 
     # --- servers ---
 
@@ -125,7 +123,7 @@ class Kernel:
         if endpoint.datagram:
             server = Hub if endpoint.per_sender else DatagramServer
             return server(self, endpoint, (family, numeric), acceptor, listening)
-        sock = make_socket(endpoint, family)
+        sock = make_socket(endpoint, family, self.system.socket)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bind(sock, endpoint, numeric)
@@ -135,16 +133,19 @@ class Kernel:
         return listener
 
     def hold(self, endpoint: Endpoint, address: Address) -> Held:
-        return Held(endpoint, *self.admitted(address))
+        return Held(self.system, endpoint, *self.admitted(address))
 
     def reserve(self) -> int:
-        return self._ports.reserve()
+        return self.system.reserve()
 
     def release(self, port: int) -> None:
-        self._ports.release(port)
+        self.system.release(port)
+
+    def under_way(self) -> bool:
+        return self.system.under_way()
 
     def random_bytes(self, size: int) -> bytes:
-        return os.urandom(size)
+        return self.system.random_bytes(size)
 
     # --- processes ---
 
@@ -154,7 +155,7 @@ class Kernel:
         return Child(self.selector, spawn, observer)
 
     def bound(self, protocol: Literal["tcp", "udp"], port: int) -> bool:
-        return self._tables.bound(protocol, port)
+        return self.system.bound(protocol, port)
 
     # --- clients ---
 
@@ -184,10 +185,8 @@ class Kernel:
         """Whether `to` is the address of several, who all answer from addresses of their own."""
         return endpoint.protocol == "udp" and (endpoint.options.broadcast or is_multicast(to.host))
 
-    def _datagram_client(
-        self, endpoint: Endpoint, family: socket.AddressFamily, to: Address, local: Address | None
-    ) -> Datagrams:
-        sock = make_socket(endpoint, family)
+    def _datagram_client(self, endpoint: Endpoint, family: int, to: Address, local: Address | None) -> Datagrams:
+        sock = make_socket(endpoint, family, self.system.socket)
         if local is not None:
             bind(sock, endpoint, local)
         elif endpoint.protocol == "unix":
@@ -206,7 +205,7 @@ class Kernel:
         return Datagrams(self, sock, to, connected)
 
 
-def _beside(family: socket.AddressFamily, to: Address) -> str:
+def _beside(family: int, to: Address) -> str:
     """What a socket binds that is to hear the answers of whoever has `to`, and as few others as possible."""
     if family == socket.AF_INET6:
         return "::1" if is_loopback(to.host) else "::"
@@ -227,12 +226,12 @@ class KernelListener:
     def __init__(
         self,
         kernel: Kernel,
-        sock: socket.socket,
+        sock: Socket,
         endpoint: Endpoint,
         acceptor: Acceptor,
     ) -> None:
         self._kernel = kernel
-        self._sock: socket.socket | None = sock
+        self._sock: Socket | None = sock
         self._endpoint = endpoint
         self._acceptor = acceptor
         self._listening = False
@@ -278,7 +277,7 @@ class KernelListener:
         if self._listening:
             self._kernel.selector.unregister(sock)
         sock.close()
-        remove_path(self.address)
+        self._kernel.system.remove_path(self.address)
 
 
 class _Connecting:
@@ -290,7 +289,7 @@ class _Connecting:
         task: Task,
         endpoint: Endpoint,
         command: Connect,
-        target: tuple[socket.AddressFamily, Address],
+        target: tuple[int, Address],
         local: Address | None,
         inside: bool,
     ) -> None:
@@ -301,11 +300,11 @@ class _Connecting:
         self.local = local
         self.inside = inside
         self.until = kernel.loop.now() + command.retry_for
-        self.sock: socket.socket | None = None
+        self.sock: Socket | None = None
 
     def attempt(self) -> Reply:
         """Raises: EnvironmentRefused."""
-        sock = make_socket(self.endpoint, self.family)
+        sock = make_socket(self.endpoint, self.family, self.kernel.system.socket)
         if self.local is not None:
             bind(sock, self.endpoint, self.local)
         to = to_system(self.to)
@@ -328,7 +327,7 @@ class _Connecting:
         if event is not PENDING:
             self.kernel.loop.resume(self.task, event)
 
-    def _settled(self, sock: socket.socket, status: int) -> Reply:
+    def _settled(self, sock: Socket, status: int) -> Reply:
         if status in CONNECTED:
             stream = Stream(self.kernel, sock, self.to, from_system(sock, sock.getsockname()))
             self.task.channel = stream
@@ -344,7 +343,7 @@ class _Connecting:
             return PENDING
         if refused:
             stream = Stream(self.kernel, None, self.to, None)
-            stream.ended = "refused"
+            stream.ended = "no-path" if status == errno.ENOENT else "refused"
             self.task.channel = stream
             return None
         return Failed(f"cannot connect to {self.to}: {os.strerror(status)}", environment=True)

@@ -44,7 +44,7 @@ class Link(Protocol):
         """Whether nothing that comes from now on will leave."""
         ...
 
-    def take(self, data: bytes, now: float) -> None:
+    def take(self, data: bytes, now: float) -> int | None:
         """Bytes, or a datagram, have come."""
         ...
 
@@ -188,11 +188,13 @@ class DatagramLink:
     def full(self) -> bool:
         return self._held >= ROOM
 
-    def take(self, data: bytes, now: float) -> None:
+    def take(self, data: bytes, now: float) -> int:
+        """How many of it will arrive."""
         faults = self._faults
         if self._happens(faults.loss):
             self._note(f"loses a datagram of {len(data)} bytes")
-            return
+            return 0
+        copies = 1
         if faults.corrupt is not None and faults.corrupt.at < len(data):
             data = _corrupted(data, faults.corrupt.at, faults.corrupt.xor)
             self._note(f"changes byte {faults.corrupt.at} of a datagram")
@@ -200,13 +202,15 @@ class DatagramLink:
         if self._happens(faults.duplicate):
             self._note(f"sends a datagram of {len(data)} bytes twice")
             self._put(moment, data)
+            copies = 2
         if self._late is None and self._happens(faults.reorder):
             self._note(f"holds a datagram of {len(data)} bytes back")
             self._held += len(data)
             self._late = (moment + HELD_BACK, data)
-            return
+            return copies
         self._put(moment, data)
         self._overtaken(moment)
+        return copies
 
     def end(self, kind: End, now: float) -> None:
         """Datagrams have no end: who is not there now may be there later."""

@@ -184,7 +184,10 @@ class Loop:
             reply: Reply = getattr(task.channel, method)(task, command)
             return reply
         if isinstance(command, Sleep):
-            self.arm(task, command.seconds, self._slept)
+            if command.seconds > 0:
+                self.arm(task, command.seconds, self._slept)
+            else:
+                self.wake(task)  # the others have their turn, also where the clock stands still
             return PENDING
         return task.owner.handle(task, command)
 

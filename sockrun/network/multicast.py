@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import socket
 import struct
+from typing import TYPE_CHECKING
 
 from sockrun.network.addresses import interface_index
 
+if TYPE_CHECKING:
+    from sockrun.network.system import Socket
 
-def set_up(sock: socket.socket, group: str | None, interface: str | None) -> None:
+
+def set_up(sock: Socket, group: str | None, interface: str | None) -> None:
     """Join the group, if there is one, and send to groups by that interface. Raises: OSError, EnvironmentRefused."""
     if sock.family == socket.AF_INET6:
         _set_up_ipv6(sock, group, interface)
@@ -20,7 +24,7 @@ def set_up(sock: socket.socket, group: str | None, interface: str | None) -> Non
         _set_up_ipv4(sock, group, interface)
 
 
-def _set_up_ipv4(sock: socket.socket, group: str | None, interface: str | None) -> None:
+def _set_up_ipv4(sock: Socket, group: str | None, interface: str | None) -> None:
     request = _ip_mreqn(group or "0.0.0.0", interface)
     if interface is not None:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, request)
@@ -39,7 +43,7 @@ def _ip_mreqn(group: str, interface: str | None) -> bytes:
     return struct.pack("4s4si", socket.inet_aton(group), socket.inet_aton(address), index)
 
 
-def _set_up_ipv6(sock: socket.socket, group: str | None, interface: str | None) -> None:
+def _set_up_ipv6(sock: Socket, group: str | None, interface: str | None) -> None:
     group, _, zone = (group or "").partition("%")
     name = interface or zone
     index = interface_index("lo" if name == "::1" else name) if name else 0

@@ -40,6 +40,14 @@ class Ports:
             self.release(port)
         raise EnvironmentRefused(f"no port is free for TCP and UDP alike (tried {ATTEMPTS})")
 
+    def take(self, port: int) -> bool:
+        """Hold this very port, unless another run does; whether that was possible."""
+        lock = _lock(port)
+        if lock is None:
+            return False
+        self._held[port] = lock
+        return True
+
     def release(self, port: int) -> None:
         lock = self._held.pop(port)
         if isinstance(lock, int):

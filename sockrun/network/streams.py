@@ -40,9 +40,10 @@ from sockrun.commands import (
     StartTls,
     TimedOut,
 )
-from sockrun.network.aborting import all_left, reset_on_close
+from sockrun.network.aborting import reset_on_close
 from sockrun.network.interface import PENDING, Reply
 from sockrun.network.loop import Task
+from sockrun.network.system import Socket
 from sockrun.values import Value
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Stream:
         "twin",
     )
 
-    def __init__(self, kernel: Kernel, sock: socket.socket | None, peer: Address | None, local: Address | None) -> None:
+    def __init__(self, kernel: Kernel, sock: Socket | None, peer: Address | None, local: Address | None) -> None:
         self._kernel = kernel
         self._loop = kernel.loop
         self._sock = sock
@@ -107,7 +108,7 @@ class Stream:
         self._interest = 0
         self._queued = False
         self._task: Task | None = None
-        self._command: Receive | Send | SendPieces | Finish | StartTls | None = None
+        self._command: Receive | Send | SendPieces | Finish | StartTls | Close | None = None
         self._reader: Reader | None = None
         self._outgoing: memoryview | None = None
         self._pieces: Iterator[bytes] | None = None
@@ -324,14 +325,14 @@ class Stream:
         return None
 
     def reset(self, task: Task, command: Reset) -> Reply:
-        if self._sock is not None and not command.now and not all_left(self._sock):
+        if self._sock is not None and not command.now and not self._kernel.system.all_left(self._sock):
             self._loop.arm(task, LEAVING, self._reset_later)
             return PENDING
         self._abort()
         return None
 
     def _reset_later(self, task: Task) -> None:
-        if self._sock is not None and not all_left(self._sock):
+        if self._sock is not None and not self._kernel.system.all_left(self._sock):
             self._loop.arm(task, LEAVING, self._reset_later)
             return
         self._abort()

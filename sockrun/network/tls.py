@@ -9,6 +9,8 @@ Facts a reader needs:
   refusal; in TLS 1.3 a client may learn of its failure only when it reads on (RFC 8446 section 4.4.2.4).
 - `sent` and `received` count what goes over the wire: who waits for whom is decided by that.
 - The end is close_notify and then FIN (RFC 8446 section 6.1). Either ends what the peer sends; `tls` knows which.
+  Where the kernel has no room for close_notify, whoever closes waits for it: what close(2) is given before leaves
+  by itself, and nothing can be given behind it.
 """
 
 from __future__ import annotations
@@ -20,17 +22,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sockrun.commands import Close, Event, Failed, Match, Send, SendPieces, StartTls
+from sockrun.commands import Close, Ended, Event, Failed, Finish, Match, Send, SendPieces, StartTls
 from sockrun.network import authority
 from sockrun.network import tls_failures as failures
 from sockrun.network.interface import PENDING, Reply, TlsEnd, TlsKey
-from sockrun.network.loop import Task
+from sockrun.network.loop import Owner, Task
 from sockrun.network.streams import READ, WRITE, Stream
 from sockrun.network.tls_context import Asked, context
 from sockrun.values import Value
 
 RECORDS = frozenset({21, 22})  # how TLS begins: an alert or a handshake message (RFC 8446 section 5.1)
 PORTION = 65536  # bytes decrypted at a time
+LAST_WORD = 5.0  # seconds that a role which has ended waits for room for close_notify
 
 
 def begin(task: Task, stream: Stream, command: StartTls, end: TlsEnd, contexts: dict[TlsKey, object]) -> Reply:
@@ -46,7 +49,7 @@ def begin(task: Task, stream: Stream, command: StartTls, end: TlsEnd, contexts: 
     if not isinstance(made, ssl.SSLContext):
         made = contexts[key] = context(tls, end)
     try:
-        upgraded = TlsStream(stream, made, end.server, name, command.upgrade)
+        upgraded = TlsStream(stream, made, task.owner, end.server, name, command.upgrade)
     except ValueError:  # OpenSSL does not take it
         return Failed(f"{name!r} is no name that a client can ask for")
     task.channel = upgraded
@@ -56,14 +59,17 @@ def begin(task: Task, stream: Stream, command: StartTls, end: TlsEnd, contexts: 
 class TlsStream(Stream):
     """Takes the place of the plain stream that it is made from; satisfies `interface.Channel`."""
 
-    __slots__ = ("_agreed", "_began", "_facts", "_in", "_out", "_ssl", "_unsent", "_upgrade")
+    __slots__ = ("_agreed", "_began", "_facts", "_in", "_out", "_owner", "_ssl", "_unsent", "_upgrade")
 
-    def __init__(self, plain: Stream, made: ssl.SSLContext, server: bool, name: str | None, upgrade: bool) -> None:
+    def __init__(
+        self, plain: Stream, made: ssl.SSLContext, owner: Owner, server: bool, name: str | None, upgrade: bool
+    ) -> None:
         super().__init__(plain._kernel, None, plain.peer, plain.local)
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         connection = made.wrap_bio(self._in, self._out, server_side=server, server_hostname=name)
         assert isinstance(connection, Asked)
         self._ssl = connection
+        self._owner = owner
         self._upgrade = upgrade
         self._began = False  # something came, and it looks like TLS
         self._agreed = False  # the handshake is done
@@ -125,7 +131,15 @@ class TlsStream(Stream):
         self._facts.update(failed=sentence.encode(), alert=alert.encode())
 
     def _answer(self, event: Event) -> None:
-        super()._answer(None if isinstance(self._command, StartTls) else event)
+        match self._command:
+            case StartTls():
+                event = None
+            case Finish() if self._unsent and self._sock is not None and self._reader is not None:
+                self._wait_for_last_word(self._command)
+                return
+            case Close():
+                self.abandon()
+        super()._answer(event)
 
     def expired(self, task: Task) -> None:
         if isinstance(self._command, StartTls):
@@ -134,6 +148,8 @@ class TlsStream(Stream):
                 came = f"after {self.received:,} bytes" if self.received else "the peer said nothing"
                 self._fail(f"the TLS handshake was not done within {self._command.seconds:g} s: {came}")
             self._answer(None)
+        elif isinstance(self._command, Finish) and self._reader is None:
+            self._answer(self._end())
         else:
             super().expired(task)
 
@@ -213,7 +229,10 @@ class TlsStream(Stream):
         """Send what OpenSSL wants to say by itself; what the kernel has no room for is sent later."""
         self._unsent += self._out.read()
         if self._unsent:
-            del self._unsent[: self.put(bytes(self._unsent))]
+            size = self.put(bytes(self._unsent))
+            del self._unsent[:size]
+            if size:
+                self._owner.polls = 0  # it moves, though no step is done
         if self._unsent:
             self._watch(self._interest | WRITE)
 
@@ -226,6 +245,9 @@ class TlsStream(Stream):
                 self._watch(self._interest & ~WRITE)
             if self.shut:
                 self._send_fin()
+            if isinstance(self._command, Finish) and self._reader is None:
+                self._answer(self._end())
+                return
         super().writable()
 
     # --- ending ---
@@ -250,7 +272,28 @@ class TlsStream(Stream):
         self._look_for_unread()
         if self._sock is not None and not self.shut:
             self._notify()
-        return super().close(task, command)
+        if not self._unsent or self._sock is None:
+            return super().close(task, command)
+        self._task, self._command = task, command
+        self._loop.arm(task, command.seconds, self.expired)
+        return PENDING
+
+    def finish(self, task: Task, command: Finish) -> Reply:
+        self._half_close()
+        if not self._unsent or self._sock is None or not self.ended:
+            return super().finish(task, command)
+        self._task = task
+        self._wait_for_last_word(command)
+        return PENDING
+
+    def _wait_for_last_word(self, command: Finish) -> None:
+        """The peer has ended, and may still read: what it is told last has still to leave."""
+        assert self._task is not None
+        self._command, self._reader = command, None
+        self._loop.arm(self._task, LAST_WORD, self.expired)
+
+    def _end(self) -> Ended:
+        return Ended(self.ended or "closed-here", self.unread)
 
 
 class _Settled:

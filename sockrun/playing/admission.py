@@ -16,16 +16,20 @@ from sockrun.program import Program
 
 
 def check_hosts(program: Program, network: Network) -> None:
-    """Hold that every host that the file names may be used in this run. Raises: EnvironmentRefused, StepFailed."""
+    """Hold that every host that the file names may be used in this run. Raises: StepFailed."""
     for role in program.roles.values():
         for host in sorted(role.hosts):
-            try:
-                network.admit(host)
-            except EnvironmentRefused as error:
-                raise refusal(role.name, error) from None
-    for address in program.elsewhere.values():
+            _admit(role.name, host, network)
+    for name, address in program.elsewhere.items():
         if not address.path:
-            network.admit(address.host)
+            _admit(name, address.host, network)
+
+
+def _admit(role: str, host: str, network: Network) -> None:
+    try:
+        network.admit(host)
+    except EnvironmentRefused as error:
+        raise refusal(role, error) from None
 
 
 def check_path(program: Program, address: Address, workspace: Workspace) -> None:

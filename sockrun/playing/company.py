@@ -146,11 +146,11 @@ class Company:
         """Who of them the scenario still waits for."""
         for name, member in self.members.items():
             if member.main.pid is None and (member in self._waited_for or not member.program.service):
-                yield Waiting(name, "has not started", None)
+                yield Waiting(name, "has not started", None, role_span=member.program.span)
             elif member in self._waited_for and not member.ready:
-                yield Waiting(name, "is not ready", None)
+                yield Waiting(name, "is not ready", None, role_span=member.program.span)
             elif not member.program.service and not member.done:
-                yield Waiting(name, "has not ended", None)
+                yield Waiting(name, "has not ended", None, role_span=member.program.span)
 
     def output(self) -> Iterator[tuple[str, bytes]]:
         """The end of what each of them wrote."""

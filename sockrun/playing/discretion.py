@@ -51,7 +51,7 @@ def masked(result: Result, mask: Mask) -> Result:
         tags=tuple(map(mask.text, result.tags)),
         reason=_reason(result, mask),
         failure=None if result.failure is None else _failure(result.failure, taken, mask),
-        waiting=tuple(Waiting(role, mask.text(doing), _place(place, mask)) for role, doing, place in result.waiting),
+        waiting=tuple(_waiting(who, mask) for who in result.waiting),
         unread=tuple((role, _unread(role, data, result.failure, taken, mask)) for role, data in result.unread),
         output=tuple((name, mask.data(data)) for name, data in result.output),
         trace=_trace(result, mask),
@@ -144,6 +144,7 @@ def _entry(entry: Trace, sent: bytes, taken: bytes, before: Sequence[bytes], mas
         _place(entry.place, mask),
         _command(entry.command, sent, mask),
         _event(entry.event, taken, before, entry.place, mask),
+        entry.rounds,
     )
 
 
@@ -243,6 +244,11 @@ def _reason(result: Result, mask: Mask) -> str:
         shown = _failure(failure, _taken(result.trace), mask).message
         return mask.text(result.reason.replace(failure.message, shown))
     return mask.text(result.reason)
+
+
+def _waiting(who: Waiting, mask: Mask) -> Waiting:
+    span = None if who.role_span is None else mask.span(who.role_span)
+    return who._replace(doing=mask.text(who.doing), place=_place(who.place, mask), role_span=span)
 
 
 def _place(place: Place | None, mask: Mask) -> Place | None:

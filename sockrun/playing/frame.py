@@ -13,7 +13,7 @@ from sockrun.commands import Address, Command, Event
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Channel
 from sockrun.program import Place, RoleProgram
-from sockrun.results import Failure, FailureKind
+from sockrun.results import Failure, FailureKind, Rounds
 from sockrun.values import ExpressionError, Value
 
 
@@ -32,7 +32,9 @@ class Stage(Protocol):
         """A role's variable has a value: the first one stays, for all others."""
         ...
 
-    def record(self, name: str, place: Place | None, command: Command | str, event: Event) -> None:
+    def record(
+        self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()
+    ) -> None:
         """Keep what happened, with its time."""
         ...
 
@@ -88,7 +90,7 @@ class Frame:
         self.given: dict[str, Value] = {}  # by `with`, to the steps of an included file
         self.published: set[str] = set()
         self.received: bytes = b""
-        self.rounds: list[int] = []
+        self.rounds: Rounds = ()
         self.place: Place | None = None
         self.target: Address | None = None  # what a client connected to last, as the file says it
         self.refused = False  # a step has expected that, or that TLS fails
@@ -104,7 +106,7 @@ class Frame:
         if name == "index":
             return self.index
         if name == "round" and self.rounds:
-            return self.rounds[-1]
+            return self.rounds[-1][0]
         value = self.stage.constant(name)
         if value is None:
             raise ExpressionError(f"{name!r} has no value yet: no step before this one has set it")
@@ -154,12 +156,13 @@ class Frame:
             self.stage.publish(self.role.name, self.index, name, value)
 
     def fail(self, kind: FailureKind, message: str, place: Place | None = None, **more: object) -> NoReturn:
-        raise StepFailed(Failure(kind, self.who, place or self.place, message, **more))  # type: ignore[arg-type]
+        failure = Failure(kind, self.who, place or self.place, message, rounds=self.rounds, **more)  # type: ignore[arg-type]
+        raise StepFailed(failure)
 
 
-def refusal(who: str, error: EnvironmentRefused, place: Place | None = None) -> StepFailed:
+def refusal(who: str, error: EnvironmentRefused, place: Place | None = None, rounds: Rounds = ()) -> StepFailed:
     """What the machine refused, told of the role that asked for it."""
-    return StepFailed(Failure("refused", who, place, str(error), environment=True))
+    return StepFailed(Failure("refused", who, place, str(error), environment=True, rounds=rounds))
 
 
 class Common:

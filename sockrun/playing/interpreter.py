@@ -13,6 +13,7 @@ from typing import TypeVar, assert_never
 
 from sockrun.commands import (
     Await,
+    Close,
     Command,
     Connect,
     Done,
@@ -87,8 +88,8 @@ def life(
     yield from farewell(frame)
     event = yield Finish(frame.stage.patience(frame.seat.channel))
     frame.stage.record(frame.who, None, "end", event)
-    if isinstance(event, Ended) and event.kind == "refused" and not frame.refused:
-        frame.fail("refused", nobody_listens(frame))
+    if isinstance(event, Ended) and event.refusal and not frame.refused:
+        frame.fail("refused", nobody_listens(event, frame))
     if isinstance(event, Ended) and event.kind == "tls" and not frame.refused:
         frame.fail("tls", frame.tls_failure)
     unread = event.unread if isinstance(event, Ended | TimedOut) else b""
@@ -100,7 +101,7 @@ def life(
 def farewell(frame: Frame) -> Role:
     """The steps of `finally`, and the end of all steps."""
     frame.parting = True
-    frame.given = {}
+    frame.given, frame.rounds = {}, ()
     yield from play(frame.role.last, frame)
     frame.place = None
     yield Done()
@@ -118,7 +119,7 @@ def play(block: Block, frame: Frame) -> Role:
                     assert step.make is not None
                     command = yield from _made(step.make, frame)
                 event = yield command
-                record(frame.who, place, command, event)
+                record(frame.who, place, command, event, frame.rounds)
                 if event.__class__ is Match and step.wanted == "bytes":
                     frame.received = event.data
                     if event.variables or step.keep is not None:
@@ -128,13 +129,15 @@ def play(block: Block, frame: Frame) -> Role:
             case Do():
                 for action in step.commands:
                     event = yield action
-                    record(frame.who, place, action, event)
+                    record(frame.who, place, action, event, frame.rounds)
                     if event is not None:
                         refuse(event, frame)
             case Make():
                 for action in (yield from _made(step.make, frame)):
+                    if action.__class__ is Connect and frame.tls is not None:
+                        yield Close(frame.role.timeout)  # which may have to wait for room for close_notify
                     event = yield action
-                    record(frame.who, place, action, event)
+                    record(frame.who, place, action, event, frame.rounds)
                     if event is not None:
                         refuse(event, frame)
             case Secure():
@@ -168,19 +171,20 @@ def _secure(settings: TlsSettings, seconds: float, upgrade: bool, frame: Frame) 
         refuse(event, frame)
     facts = frame.tls
     if facts is not None:
-        frame.stage.record(frame.who, frame.place, handshake(facts), None)
+        frame.stage.record(frame.who, frame.place, handshake(facts), None, frame.rounds)
 
 
 def _repeat(step: Repeat, frame: Frame) -> Role:
     times = yield from _made(step.times.evaluate, frame)
     if not isinstance(times, int) or isinstance(times, bool):
         frame.fail("step", "the number of rounds is no whole number")
-    frame.rounds.append(0)
-    for frame.rounds[-1] in range(times):
-        if frame.rounds[-1] % BREATHE_EVERY == BREATHE_EVERY - 1:
+    outer = frame.rounds
+    for number in range(times):
+        frame.rounds = (*outer, (number, times))
+        if number % BREATHE_EVERY == BREATHE_EVERY - 1:
             yield BREATH
         yield from play(step.body, frame)
-    frame.rounds.pop()
+    frame.rounds = outer
 
 
 def _include(step: Include, frame: Frame) -> Role:
@@ -221,10 +225,10 @@ def _react(step: React, frame: Frame) -> Role:
         frame.place = step.place
         event = yield command
         if isinstance(event, Ended) and event.kind in ("fin", "closed-here") and not event.unread:
-            record(frame.who, step.place, "leaves react: nothing more will come", None)
+            record(frame.who, step.place, "leaves react: nothing more will come", None, frame.rounds)
             return
         if not isinstance(event, Match):
-            record(frame.who, step.place, command, event)
+            record(frame.who, step.place, command, event, frame.rounds)
             settle(command, event, frame)
             continue
         case = yield from _taker(step.cases, command, event, frame, "no case takes this message")
@@ -244,7 +248,7 @@ def _any_order(step: AnyOrder, frame: Frame) -> Role:
             no_one = "nothing still open takes this message"
             still_open.remove((yield from _taker(still_open, command, event, frame, no_one)))
             continue
-        stage.record(frame.who, step.place, command, event)
+        stage.record(frame.who, step.place, command, event, frame.rounds)
         if isinstance(event, TimedOut):
             some_missing(step, still_open, event, frame)
         settle(command, event, frame)
@@ -262,10 +266,10 @@ def _taker(
         if isinstance(verdict, Match) and (yield from _holds(case, _Trial(frame, message, verdict), frame)):
             frame.received = message
             _bind(verdict, frame)
-            record(frame.who, frame.place, command, event)
+            record(frame.who, frame.place, command, event, frame.rounds)
             return case
         refusals.append((case, verdict if isinstance(verdict, Mismatch) else None))
-    record(frame.who, frame.place, command, Mismatch(no_one, message))
+    record(frame.who, frame.place, command, Mismatch(no_one, message), frame.rounds)
     nobody_takes(no_one, message, refusals, frame)
 
 

@@ -154,7 +154,8 @@ class Member:
     def _order(self, words: tuple[Operand, ...], scope: Scope) -> Spawn:
         folder = os.fsencode(self.company.folder())
         cwd = folder if self.program.cwd is None else _bytes(self.program.cwd, scope)
-        user = b"" if self.program.user is None else _bytes(self.program.user, scope)
+        asked = None if self.program.user_if_root and os.geteuid() != 0 else self.program.user
+        user = b"" if asked is None else _bytes(asked, scope)
         if user:
             with suppress(LookupError, OSError):  # without the permission the change of user tells it
                 shutil.chown(folder, user.decode())

@@ -40,7 +40,7 @@ def of_failure(failure: Failure) -> Verdict:
 def of_error(error: Exception, frame: Frame | None = None) -> Verdict:
     """What was raised while it was played: a step does not hold, the machine refused, or there is a bug in sockrun."""
     if isinstance(error, EnvironmentRefused) and frame is not None:
-        error = refusal(frame.who, error, frame.place)
+        error = refusal(frame.who, error, frame.place, frame.rounds)
     if isinstance(error, StepFailed):
         return of_failure(error.failure)
     if isinstance(error, EnvironmentRefused):
@@ -70,11 +70,29 @@ def result(program: Program, verdict: Verdict, seconds: float, trace: Sequence[T
     return found if program.mask is None else masked(found, program.mask)
 
 
+# What may be otherwise the next time; a bug of ours must not hide behind a second attempt.
+WORTH_A_RETRY = frozenset({Status.FAILED, Status.REFUSED})
+
+
+def of_attempts(earlier: tuple[Result, ...], last: Result) -> Result:
+    """What is told of a scenario that was played several times; `earlier` did not pass."""
+    if not earlier:
+        return last
+    if last.status is Status.PASSED:
+        return replace(earlier[-1], status=Status.FLAKY, seconds=last.seconds, earlier=earlier)
+    return replace(last, earlier=earlier)
+
+
+def skipped(program: Program, reason: str) -> Result:
+    return Result(program.id, program.name, program.source.path, program.tags, Status.SKIPPED, 0.0, reason)
+
+
 def _placed(failure: Failure, program: Program) -> Failure:
     """One at no step is shown where its role stands, or its process."""
     name = failure.role.partition("[")[0]
     one = program.roles.get(name) or program.processes.get(name)
-    return failure if one is None else replace(failure, role_span=one.span)
+    span = program.unplayed.get(name) if one is None else one.span
+    return failure if span is None else replace(failure, role_span=span)
 
 
 def _expected(wanted: bool | str, status: Status, reason: str) -> tuple[Status, str]:

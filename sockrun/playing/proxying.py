@@ -5,6 +5,9 @@ them. Must not live here: what the network does to the bytes and when they leave
 
 The one theory: a proxy has no steps, so that it counts as over from the start and waits for nobody. The scenario goes
 on as long as one of its links holds something; a link that waits for bytes is no reason to.
+
+A refusal of datagrams (ICMP 'port unreachable') ends here: a socket that many send to cannot refuse one of them, and
+to make the ICMP message oneself takes root (icmp(7), raw(7)). So it is told in the trace, and where somebody waits.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ class Proxies:
         self._scene = scene
         self._passages: dict[Passage, None] = {}
         self._of_task: dict[Task, Passage] = {}
+        self.refused: dict[str, str] = {}  # proxies whose target has refused the last datagram: where nobody listens
 
     def door(self, role: RoleProgram) -> _Door:
         return _Door(self._scene, role, self)
@@ -147,6 +151,15 @@ class Passage:
             way.sink.shutdown(way.task, Shutdown())
             way.stop()
 
+    def refused(self, server: Channel) -> None:
+        """A datagram came to nobody."""
+        where = f"nobody listens at {server.peer}"
+        self._proxies.refused[self.role.name] = where
+        self.tell(f"a datagram is lost: {where}")
+
+    def heard(self) -> None:
+        self._proxies.refused.pop(self.role.name, None)
+
     def tell(self, what: str) -> None:
         self.scene.record(self.role.name, None, what, None)
 
@@ -222,7 +235,11 @@ class Way:
     def _take(self, event: Event) -> None:
         now = self._passage.scene.loop.moment
         if isinstance(event, Match):
+            if self._heading == "to_client":
+                self._passage.heard()
             self.link.take(event.data, now)
+        elif isinstance(event, Ended) and event.refusal:
+            self._passage.refused(self.source)
         elif isinstance(event, Ended):
             self.link.end("fin" if event.kind == "fin" else "reset", now)
 
@@ -232,6 +249,7 @@ class Way:
         if isinstance(sink, Datagrams):
             while sink.put(Send(data)) is PENDING:
                 yield Sleep(LOOK)
+            sink.nudge()  # a refusal is told at once, and is not the next datagram's
         else:
             assert isinstance(sink, Stream)
             left = memoryview(data)

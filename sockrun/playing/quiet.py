@@ -11,7 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sockrun.commands import Await, Barrier, Command, Connect, Fact, Receive, Reset, Send, SendPieces, Sleep, StartTls
+from sockrun.commands import (
+    Await,
+    Barrier,
+    Close,
+    Command,
+    Connect,
+    Fact,
+    Receive,
+    Reset,
+    Send,
+    SendPieces,
+    Sleep,
+    StartTls,
+)
 from sockrun.network.loop import Task
 from sockrun.program import RoleProgram
 from sockrun.results import Failure, Waiting
@@ -33,11 +46,13 @@ def deadlock(scene: Scene) -> Failure | None:
         return None
     first = next((who for who in stuck if who.place is not None), stuck[0])
     message = "; ".join(f"{who.role} {who.doing}" for who in stuck)
-    return Failure("deadlock", first.role, first.place, f"nobody can go on: {message}")
+    return Failure("deadlock", first.role, first.place, f"nobody can go on: {message}", rounds=first.rounds)
 
 
 def _under_way(scene: Scene) -> bool:
     """Whether a connection waits to be accepted, or a role may take its next step."""
+    if scene.network.under_way():
+        return True
     if any(task.channel is not None and task.channel.unaccepted for task in scene.frames):
         return True
     return any(may_go_on(task) for task in scene.frames if not task.done)
@@ -50,7 +65,7 @@ def may_go_on(task: Task) -> bool:
             return False
         case Receive(expects="silence") | Receive(optional=True):
             return True
-        case Receive() | Send() | SendPieces() | StartTls():
+        case Receive() | Send() | SendPieces() | StartTls() | Close():
             return task.channel is not None and task.channel.in_flight()
         case _:
             return True  # a timer, an attempt to connect, or not begun
@@ -60,10 +75,11 @@ def waiting(scene: Scene) -> Iterator[Waiting]:
     """What each role is doing, in the file's order."""
     for cast in scene.casts.values():
         for task in cast.tasks:
-            place = scene.frames[task].place
-            yield Waiting(task.name, ENDED if task.done else _doing(scene, cast, task.command), place)
+            frame = scene.frames[task]
+            doing = ENDED if task.done else _doing(scene, cast, task.command)
+            yield Waiting(task.name, doing, frame.place, frame.rounds)
         if cast.wanted is not None and cast.program.side == "server" and cast.begun < cast.wanted:
-            yield Waiting(cast.program.name, _no_connection(scene, cast), None)
+            yield Waiting(cast.program.name, _no_connection(scene, cast), None, role_span=cast.program.span)
     if scene.company is not None:
         yield from scene.company.waiting()
 
@@ -71,10 +87,31 @@ def waiting(scene: Scene) -> Iterator[Waiting]:
 def with_surroundings(verdict: Verdict, scene: Scene) -> Verdict:
     """The verdict, with what all were doing when it was reached, and what had come or been written by then."""
     output = () if scene.company is None else tuple(scene.company.output())
+    verdict = _with_refusals(verdict, scene.proxies.refused)
     return replace(verdict, waiting=tuple(waiting(scene)), unread=tuple(unread(scene)), output=output)
 
 
-def standing_still(stuck: Sequence[Waiting], outside: bool) -> str:
+def _with_refusals(verdict: Verdict, refused: Mapping[str, str]) -> Verdict:
+    """Whoever waits in vain behind a proxy of datagrams was not told that nobody is there: it is told now."""
+    failure = verdict.failure
+    if failure is None or failure.kind not in ("deadlock", "timeout") or not refused:
+        return verdict
+    reason = "; ".join([verdict.reason, *(f"behind {proxy} {where}" for proxy, where in refused.items())])
+    return replace(verdict, reason=reason, failure=replace(failure, message=reason))
+
+
+def out_of_time(scene: Scene) -> Failure:
+    """The scenario's time has passed, and what stands still is told."""
+    stuck = [who for who in waiting(scene) if who.doing != ENDED]
+    rest = "the code that it is played beside has not ended" if scene.attended else "its connections did not end"
+    what = _standing_still(stuck, scene.outsiders) or rest
+    message = f"the scenario's timeout of {scene.program.timeout:g} s has passed: {what}"
+    if not stuck:
+        return Failure("timeout", "", None, message)
+    return Failure("timeout", stuck[0].role, stuck[0].place, message, rounds=stuck[0].rounds)
+
+
+def _standing_still(stuck: Sequence[Waiting], outside: bool) -> str:
     """What those who have not ended do, in a sentence; with somebody outside nobody knows whether it will end."""
     if outside and stuck and all(who.doing.startswith("waits ") for who in stuck):
         return "quiet, " + "; ".join(f"waiting {who.doing.removeprefix('waits ')} ({who.role})" for who in stuck)
@@ -108,6 +145,8 @@ def _doing(scene: Scene, cast: Cast, command: Command | None) -> str:
             return f"waits for {peer} in the TLS handshake"
         case Send() | SendPieces():
             return f"waits for room to send to {peer}, who does not read"
+        case Close():
+            return f"waits for room to say close_notify to {peer}, who does not read"
         case Await():
             missing = scene.sharing.missing(command.facts) or list(command.facts)
             return "waits for " + " and ".join(_fact(fact) for fact in missing)

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sockrun.commands import Address, Close, Connect
+from sockrun.commands import Address, Close, Connect, Failed
+from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Endpoint, Reply
 from sockrun.network.loop import Task
 from sockrun.playing.cast import local_address, own_address, reachable, same_place
 from sockrun.playing.frame import Frame
 from sockrun.playing.verdicts import fail_unread
+from sockrun.playing.workspace import inside as lies_in
 from sockrun.values import ExpressionError
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ def connect(scene: Scene, task: Task, command: Connect) -> Reply:
         if task.channel.unread and not role.allow_unread:
             fail_unread(frame, task.channel.unread)
     frame.target = command.to
-    inside = any(same_place(command.to, address) for address in _own_addresses(scene))
+    inside = _is_inside(scene, command.to)
+    if scene.sealed and not inside:
+        why = f"{command.to} is no role's address, and nobody else takes part in a simulation"
+        return Failed(why, environment=True)
     scene.outsiders = scene.outsiders or not inside
     scene.closed_world = scene.closed_world and inside
     try:
@@ -48,6 +53,23 @@ def connect(scene: Scene, task: Task, command: Connect) -> Reply:
         frame.fail("step", error.message)
     endpoint = Endpoint(role.protocol, role.datagram, role.socket)
     return scene.network.connect(task, endpoint, command, local, inside)
+
+
+def _is_inside(scene: Scene, to: Address) -> bool:
+    """Whether a role hears there; where nobody else takes part also that nobody does."""
+    for known in (to, _numeric(scene, to)):
+        if any(same_place(known, address) for address in _own_addresses(scene)):
+            return True
+    if to.path:
+        return scene.sealed and lies_in(to.host, scene.workspace.folder())
+    return scene.sealed and to.port in scene.sharing.ports.values()
+
+
+def _numeric(scene: Scene, to: Address) -> Address:
+    try:
+        return scene.network.numeric(to)
+    except EnvironmentRefused:
+        return to  # whoever connects is told
 
 
 def _own_addresses(scene: Scene) -> Iterator[Address]:

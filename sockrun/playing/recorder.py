@@ -14,10 +14,11 @@ from sockrun.masking import Mask
 from sockrun.network.loop import Loop
 from sockrun.playing.discretion import Watching
 from sockrun.program import Place
-from sockrun.results import Trace
+from sockrun.results import Rounds, Trace
 
 Watcher: TypeAlias = Callable[[str, Trace], None]
-Entry: TypeAlias = tuple[float, str, Place | None, Command | str, Event]  # `Trace` costs three times as much to make
+# `Trace` costs three times as much to make.
+Entry: TypeAlias = tuple[float, str, Place | None, Command | str, Event, Rounds]
 
 REMEMBERED = 10_000  # entries; the older ones go, so that a long scenario's memory stays flat
 KEPT = 4096  # bytes of a message that are kept, at its start and at its end
@@ -39,14 +40,16 @@ class Recorder:
         """How long the scenario has been running."""
         return self._loop.now() - self._started
 
-    def record(self, name: str, place: Place | None, command: Command | str, event: Event) -> None:
+    def record(
+        self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()
+    ) -> None:
         """Keep what a role did or was told; of a large message its start and its end."""
         if event.__class__ is Match:
             if len(event.data) > 2 * KEPT:
                 event = Match(self._clipped(event.data))
         elif command.__class__ is Send and len(command.data) > 2 * KEPT:
             command = Send(self._clipped(command.data), command.to)
-        entry = (self._loop.moment - self._started, name, place, command, event)
+        entry = (self._loop.moment - self._started, name, place, command, event, rounds)
         self._entries.append(entry)
         if self._watcher is not None:
             self._watcher(self._scenario, Trace(*entry))

@@ -7,10 +7,11 @@ as the limit on open files allows. One that needs more than there are is refused
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from sockrun.network import open_files
 from sockrun.network.kernel import Kernel
-from sockrun.playing import needs
+from sockrun.playing import needs, outcome
 from sockrun.playing.opening import Announce
 from sockrun.playing.recorder import Watcher
 from sockrun.playing.scene import Scene
@@ -20,8 +21,18 @@ from sockrun.results import Result, Status
 PARALLEL = 256  # scenarios at the same time: enough to hide pauses, few enough for the usual limit on open files
 
 
+class Attempt(NamedTuple):
+    """A program to be played, and what came of it before (`--retries`)."""
+
+    program: Program
+    earlier: tuple[Result, ...] = ()
+
+
 class Runner:
-    """Plays programs over `network`; `stop` ends all that run, as Ctrl-C does."""
+    """Plays programs over `network`; `stop` ends all that run, as Ctrl-C does.
+
+    One that does not pass, be it for its peers or for the machine, is played up to `retries` more times.
+    """
 
     def __init__(
         self,
@@ -30,14 +41,17 @@ class Runner:
         parallel: int = PARALLEL,
         watcher: Watcher | None = None,
         announce: Announce | None = None,
+        retries: int = 0,
     ) -> None:
         self._network = network
+        self.door = network
+        self._retries = retries
         self._announce = announce
         self._parallel = parallel
         self._watcher = watcher
         self._running: dict[Scene, frozenset[tuple[str, int]]] = {}
         self._room = open_files.left()  # sockets that may still be opened
-        self._held: list[Program] = []  # read, and waiting for a place or a fixed port
+        self._held: list[Attempt] = []  # read, and waiting for a place or a fixed port
         self._results: list[Result] = []
         self._stopped = False
 
@@ -53,6 +67,8 @@ class Runner:
     def stop(self) -> None:
         """End every scenario that runs soon (the second time at once), and start no other."""
         self._stopped = True
+        waiting, self._held = self._held, []
+        self._results.extend(outcome.of_attempts(one.earlier[:-1], one.earlier[-1]) for one in waiting if one.earlier)
         for scene in list(self._running):
             scene.interrupt()
 
@@ -69,23 +85,25 @@ class Runner:
         if max(len(self._running), len(self._held)) < self._parallel:
             program = next(source, None)
             if program is not None:
-                self._held.append(program)
+                self._held.append(Attempt(program))
                 self._network.loop.hurry()
         self._start_what_can()
         return bool(self._held)
 
     def _start_what_can(self) -> None:
-        for program in list(self._held):
+        for attempt in list(self._held):
+            program = attempt.program
             if len(self._running) >= self._parallel:
                 return
             needed = needs.sockets(program)
             if needed > self._room and self._running:
                 continue  # until others have ended
             if not any(program.fixed_ports & taken for taken in self._running.values()):
-                self._held.remove(program)
-                self._start(program, needed)
+                self._held.remove(attempt)
+                self._start(attempt, needed)
 
-    def _start(self, program: Program, needed: int) -> None:
+    def _start(self, attempt: Attempt, needed: int) -> None:
+        program = attempt.program
         if needed > self._room:
             self._results.append(_refused(program, needs.too_many(needed, self._room, open_files.most())))
             return
@@ -93,13 +111,19 @@ class Runner:
         def ended(result: Result) -> None:
             self._running.pop(scene, None)
             self._room += needed
-            self._results.append(result)
+            self._again_or_told(attempt, result)
             self._network.loop.hurry()
 
         scene = Scene(program, self._network, ended, self._watcher, self._announce)
         self._running[scene] = program.fixed_ports
         self._room -= needed
         scene.start()
+
+    def _again_or_told(self, attempt: Attempt, result: Result) -> None:
+        if result.status in outcome.WORTH_A_RETRY and len(attempt.earlier) < self._retries and not self._stopped:
+            self._held.append(Attempt(attempt.program, (*attempt.earlier, result)))
+        else:
+            self._results.append(outcome.of_attempts(attempt.earlier, result))
 
 
 def _refused(program: Program, reason: str) -> Result:

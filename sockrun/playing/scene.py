@@ -13,11 +13,11 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-from sockrun.commands import Await, Barrier, Command, Connect, Done, Ended, Fact, Kill, StartTls, Tell
+from sockrun.commands import Await, Barrier, Command, Connect, Done, Fact, Kill, StartTls, Tell
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import PENDING, Channel, Listener, Network, Reply
 from sockrun.network.loop import Task
-from sockrun.playing import outcome, quiet
+from sockrun.playing import lingering, outcome, quiet
 from sockrun.playing.admission import check_hosts
 from sockrun.playing.cast import Cast
 from sockrun.playing.frame import Common, Frame, StepFailed
@@ -33,7 +33,7 @@ from sockrun.playing.sharing import Sharing
 from sockrun.playing.verdicts import barrier_lost, one_too_many
 from sockrun.playing.workspace import Workspace
 from sockrun.program import Program, barriers_in
-from sockrun.results import Failure, Result, Status
+from sockrun.results import Failure, Result, Status, Trace
 from sockrun.values import ExpressionError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Scene:
 
     `ended` is called once, with the result, when everything has been given back. `watcher` sees every
     entry of the trace as it is made. `announce` is told where a server listens that somebody outside may turn to.
+    `sealed`: on this network there is nobody who is no role.
     """
 
     def __init__(
@@ -56,11 +57,14 @@ class Scene:
         ended: Callable[[Result], None],
         watcher: Watcher | None = None,
         announce: Announce | None = None,
+        workspace: Workspace | None = None,
+        sealed: bool = False,
     ) -> None:
         self.program = program
         self.network = network
         self.loop = network.loop
-        self.workspace = Workspace()
+        self.workspace = workspace or Workspace()
+        self.sealed = sealed
         self.sharing = Sharing(program, self.loop.wake, self.workspace.folder)
         self.constant = self.sharing.constant
         self.attribute = self.sharing.attribute
@@ -75,6 +79,7 @@ class Scene:
         self.polls = 1
         self.outsiders = program.outside or bool(program.processes)  # whether somebody takes part who is no role
         self.closed_world = not self.outsiders  # whether its standing still is worth a look
+        self.attended = False  # somebody outside takes part until it is false and `somebody_ended` was called
         self._ended = ended
         self._announce = announce
         self.listeners: list[Listener] = []
@@ -224,7 +229,7 @@ class Scene:
         return PENDING if task in self._holding else None
 
     def _release_holders(self) -> None:
-        if self._is_played():
+        if self.is_played():
             holding, self._holding = self._holding, []
             for task in holding:
                 self.loop.wake(task)
@@ -232,7 +237,7 @@ class Scene:
     # --- the end ---
 
     def somebody_ended(self) -> None:
-        """A process whose end was awaited has come to it."""
+        """A process whose end was awaited has come to it, or who attended has left."""
         self._release_holders()
         self.loop.ready.append(self._look_for_end)
 
@@ -243,7 +248,7 @@ class Scene:
 
     def _look_for_end(self) -> None:
         """Past all steps, what is left are datagram sockets, to be read out, and `connections: any`."""
-        if self._over or self._concluding or not self._is_played():
+        if self._over or self._concluding or not self.is_played():
             return
         if any(cast.left_open and not cast.over for cast in self.casts.values()) and not self._closing:
             self._closing = True  # `quiet` goes on, once nothing comes any more
@@ -263,9 +268,9 @@ class Scene:
         if not self._unfinished:
             self._conclude(outcome.PASSED)
 
-    def _is_played(self) -> bool:
+    def is_played(self) -> bool:
         """Whether every role has done its steps, but for those whose end the others decide, and awaited processes."""
-        if self.company is not None and not self.company.over:
+        if self.attended or (self.company is not None and not self.company.over):
             return False
         return all(cast.over or cast.left_open for cast in self.casts.values())
 
@@ -285,29 +290,16 @@ class Scene:
                 self._end()
             return
         if self._closing:
-            if self._release_listeners():
+            if lingering.release_listeners(self):
                 return
-            self._forget_idle()
+            lingering.forget_idle(self)
             self._look_for_end()
         failure = None if self._over or self.outsiders else quiet.deadlock(self)
         if failure is not None:
             self._fail(failure)
 
-    def _release_listeners(self) -> bool:
-        """Datagram servers that wait for whatever comes next are told that nothing will; whether there is one."""
-        idle = [task for task in self.frames if not task.done and self.casts[task.role].hears(task.command)]
-        for task in idle:
-            if task.channel is not None:
-                task.channel.cancel()
-            self.loop.wake(task, Ended("fin"))
-        return bool(idle)
-
-    def _forget_idle(self) -> None:
-        for task in [task for task in self.frames if not task.done and self.casts[task.role].wanted is None]:
-            if task.channel is not None and not task.channel.heard:
-                self._forget(task, task.channel)
-
-    def _forget(self, task: Task, channel: Channel) -> None:
+    def forget(self, task: Task, channel: Channel) -> None:
+        """The task does not count any more."""
         self.loop.stop(task)
         task.done = True
         channel.abandon()
@@ -318,24 +310,14 @@ class Scene:
         channel = task.channel if task is not None else None
         if self._over:
             self._part_badly(task, error)
-        elif task is not None and channel is not None and self._came_to_nothing(task, channel, error):
-            self._forget(task, channel)
+        elif task is not None and channel is not None and lingering.came_to_nothing(self, task, channel, error):
+            self.forget(task, channel)
             self._look_for_end()
         else:
             self._conclude(outcome.of_error(error, None if task is None else self.frames.get(task)))
 
-    def _came_to_nothing(self, task: Task, channel: Channel, error: Exception) -> bool:
-        """Whether one of `connections: any` has ended, past all that was awaited, and never brought a byte."""
-        kind = error.failure.kind if isinstance(error, StepFailed) else None
-        ended = kind in ("closed", "reset", "tls") and not channel.heard
-        return ended and self.casts[task.role].wanted is None and self._is_played()
-
     def _timed_out(self, task: Task) -> None:
-        waiting = [who for who in quiet.waiting(self) if who.doing != quiet.ENDED]
-        what = quiet.standing_still(waiting, self.outsiders) or "its connections did not end"
-        place = waiting[0].place if waiting else None
-        message = f"the scenario's timeout of {self.program.timeout:g} s has passed: {what}"
-        self._fail(Failure("timeout", waiting[0].role if waiting else "", place, message))
+        self._fail(quiet.out_of_time(self))
 
     def interrupt(self) -> None:
         """Ctrl-C: end soon, and say what was running; the second time end at once."""
@@ -343,6 +325,15 @@ class Scene:
             self._end_now()
         else:
             self._conclude(outcome.INTERRUPTED)
+
+    def give_up(self, why: str) -> None:
+        """End at once, because it does not end by itself."""
+        self._conclude(Verdict(Status.FAILED, why))
+        self._end_now()
+
+    def trace(self) -> list[Trace]:
+        """What has happened so far; a result has it only where the scenario did not pass."""
+        return self._recorder.trace()
 
     def abandon(self) -> None:
         """End at once, since nobody turns the loop any more."""
@@ -377,7 +368,8 @@ class Scene:
             self._verdict = verdict
         if task is not None:
             task.done = True
-            self.record(task.name, self.frames[task].place, f"fails in 'finally': {verdict.reason}", None)
+            frame = self.frames[task]
+            self.record(task.name, frame.place, f"fails in 'finally': {verdict.reason}", None, frame.rounds)
         self._end_if_parted()
 
     def _end_if_parted(self) -> None:

@@ -26,8 +26,8 @@ def settle(command: Receive, event: Event, frame: Frame, reset_too: bool = False
     if isinstance(event, TimedOut) and command.expects == "silence":
         return
     if isinstance(event, Ended) and not event.unread:
-        if event.kind == command.expects:
-            frame.refused = event.kind in ("refused", "tls")
+        if event.meets(command.expects):
+            frame.refused = command.expects in ("refused", "tls")
             return
         if reset_too and event.kind == "reset":
             return
@@ -49,7 +49,7 @@ INSTEAD: dict[str, str] = {
 
 
 def _mismatch(command: Receive, event: Mismatch, frame: Frame) -> NoReturn:
-    reason = event.reason
+    reason = event.told("what came")
     if command.expects != "bytes":
         reason = f"{INSTEAD[command.expects]}, but {_bytes(event.received)} came"
     frame.fail("mismatch", reason, expected=event.expected, received=event.received, offset=event.offset)
@@ -59,27 +59,28 @@ def _ended(command: Receive, event: Ended, frame: Frame) -> NoReturn:
     how = {
         "fin": "the peer closed",
         "reset": "the peer reset the connection",
-        "refused": nobody_listens(frame),
+        "refused": nobody_listens(event, frame),
+        "no-path": nobody_listens(event, frame),
         "tls": frame.tls_failure,
         "closed-here": "the connection is closed: this role closed it before",
     }[event.kind]
-    kinds: dict[str, FailureKind] = {"fin": "closed", "reset": "reset", "refused": "refused", "tls": "tls"}
-    kind = kinds.get(event.kind, "step")
+    kinds: dict[str, FailureKind] = {"fin": "closed", "reset": "reset", "tls": "tls"}
+    kind: FailureKind = "refused" if event.refusal else kinds.get(event.kind, "step")
     if event.kind == "tls":
         pass  # that says it all
     elif command.expects == "bytes":
         how += _how_far(command, event.unread)
-    elif event.kind == command.expects:
+    elif event.meets(command.expects):
         how += f" behind {_bytes(event.unread)} that no step took"
     elif event.kind != "closed-here":
         how = f"{INSTEAD[command.expects]}, but {how}"
     frame.fail(kind, how, received=event.unread)
 
 
-def nobody_listens(frame: Frame) -> str:
+def nobody_listens(event: Ended, frame: Frame) -> str:
     channel = frame.seat.channel
     peer = f" at {channel.peer}" if channel is not None and channel.peer else ""
-    return f"nobody listens{peer} (connection refused)"
+    return f"nobody listens{peer} ({'no such path' if event.kind == 'no-path' else 'connection refused'})"
 
 
 def fail_unread(frame: Frame, unread: bytes) -> NoReturn:
@@ -147,7 +148,7 @@ def nobody_takes(
     only = refusals[0][1] if len(refusals) == 1 else None
     if only is None:
         frame.fail("mismatch", f"{no_one}: {told}", received=message)
-    reason = f"{no_one}: {told}: {only.reason}"
+    reason = f"{no_one}: {told}: {only.told('it')}"
     frame.fail("mismatch", reason, expected=only.expected, received=message, offset=only.offset)
 
 

@@ -74,3 +74,10 @@ class Workspace:
             shutil.rmtree(folder, ignore_errors=True)  # goes on with the rest
             if not os.path.lexists(folder):
                 return
+
+
+class Nowhere(Workspace):
+    """The folder of a scenario that writes no file, as a name: sockets in memory need no more."""
+
+    def folder(self) -> str:
+        return f"{BASE}/sockrun-simulated"

@@ -23,6 +23,12 @@ def _json(path: str) -> Reporter:
     return JsonLines(path)
 
 
+def _tap(path: str) -> Reporter:
+    from sockrun.reporters.tap import Tap
+
+    return Tap(path)
+
+
 # The reports that go into a file, by their option's name; `-` stands for standard output. Each is imported
 # only where it is asked for: a run that reports to nobody should not pay for it.
-FILE_REPORTERS: dict[str, Callable[[str], Reporter]] = {"junit": _junit, "json": _json}
+FILE_REPORTERS: dict[str, Callable[[str], Reporter]] = {"junit": _junit, "json": _json, "tap": _tap}

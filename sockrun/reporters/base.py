@@ -29,6 +29,8 @@ class Progress:
     repeat: int = 1
     read: int = 0  # files
     selected: int = 0  # scenarios, the repetitions not counted
+    chosen: int | None = None  # scenarios, where that is known before the first is played
+    left_out: int = 0  # scenarios that are selected and not played here: those of other shards
     invalid: int = 0  # files
     results: Counter[Status] = field(default_factory=Counter)
     cut_short: bool = False  # by --fail-fast
@@ -43,6 +45,8 @@ class Progress:
     @property
     def expected(self) -> int:
         """How many results there will be: a guess until all files are read."""
+        if self.chosen is not None:
+            return max(self.done, self.chosen * self.repeat)
         per_file = self.selected / self.read if self.read else 1.0
         return max(self.done, round(per_file * self.files) * self.repeat)
 
@@ -53,7 +57,7 @@ class Progress:
         statuses.add(self.broken)
         if self.interrupted:
             statuses.add(130)
-        if self.invalid or not self.selected:
+        if self.invalid or not (self.selected or self.left_out):
             statuses.add(2)
         return gravest(statuses)
 
@@ -144,6 +148,12 @@ def write_whole(path: str, text: str) -> None:
             with suppress(OSError):
                 os.unlink(draft)
             raise
+
+
+def append_whole(path: str, text: str) -> None:
+    """Add to a file that others write to as well, in one piece. Raises: EnvironmentRefused."""
+    with writing(path), open(path, "a", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(text)
 
 
 def check_folder(path: str) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sockrun.diagnostics import Diagnostic, render, visible
-from sockrun.hexdump import brief, compare, escaped, is_text
+from sockrun.hexdump import brief, compare, escaped, is_text, marked
 from sockrun.hexdump import dump as hexdump
 from sockrun.reporters.style import Style
-from sockrun.results import Failure, Result, Status, Waiting
+from sockrun.results import Failure, Result, Status, Waiting, step_text
 from sockrun.values import Value
 
 ISSUES = "please report it with the lines below and the scenario, where the project keeps its issues"
@@ -23,6 +23,7 @@ OUTPUT_LINES = 10  # of a program, at the end of what it wrote
 def explain(result: Result, style: Style) -> Iterator[str]:
     """The lines of the explanation; one may hold several."""
     failure = result.failure
+    yield from _attempts(result, style)
     if result.status is Status.BUG:
         yield f"this is a bug in sockrun, not in your scenario: {ISSUES}"
         yield result.detail.rstrip()
@@ -36,12 +37,34 @@ def explain(result: Result, style: Style) -> Iterator[str]:
     yield from _output(result, style)
 
 
+def in_short(result: Result) -> Iterator[str]:
+    """Who failed at which step, why, and the bytes side by side: for where the rest is a click away."""
+    failure = result.failure
+    yield from _attempts(result, Style(False))
+    if failure is not None and failure.place is not None:
+        step = f", {step_text(failure.place, failure.rounds)}" if failure.place.number else ""
+        yield f"{visible(failure.role)}{step}: {visible(failure.place.label)}"
+    yield visible(result.reason)
+    if failure is not None:
+        yield from _bytes(failure)
+
+
+def _attempts(result: Result, style: Style) -> Iterator[str]:
+    """What came of each attempt but the one that is explained."""
+    for number, attempt in enumerate(result.earlier, 1):
+        explained = result.status is Status.FLAKY and number == len(result.earlier)
+        what = "did not pass:" if explained else f"did not pass: {visible(attempt.reason)}"
+        yield f"{style('strong', f'attempt {number}')} {what}"
+    if result.earlier and result.status is not Status.FLAKY:
+        yield style("strong", f"attempt {len(result.earlier) + 1}")
+
+
 def _failure(failure: Failure, style: Style) -> Iterator[str]:
     who = visible(failure.role)
     place, span = failure.place, failure.span
     if place is not None:
         note = f" ({visible(place.note)})" if place.note else ""
-        step = f", step {place.number}" if place.number else ""  # a process has none
+        step = f", {step_text(place, failure.rounds)}" if place.number else ""  # a process has none
         yield f"{style('strong', who)}{step}: {visible(place.label)}{note}"
     elif span is not None:
         yield style("strong", who)
@@ -59,8 +82,10 @@ def _bytes(failure: Failure) -> Iterator[str]:
     received = failure.received
     if failure.expected is not None and received is not None:
         yield compare(failure.expected, received, failure.offset)
+    elif received and failure.offset is not None:
+        yield marked(received, failure.offset)
     elif received:
-        yield f"received {escaped(received)}" if is_text(received) else f"received\n{hexdump(received, failure.offset)}"
+        yield f"received {escaped(received)}" if is_text(received) else f"received\n{hexdump(received)}"
 
 
 def _others(result: Result, style: Style) -> Iterator[str]:
@@ -74,7 +99,8 @@ def _others(result: Result, style: Style) -> Iterator[str]:
 
 
 def _at(who: Waiting) -> str:
-    return f"   step {who.place.number}, {who.place.span.file_line}" if who.place else ""
+    step = f"{step_text(who.place, who.rounds)}, " if who.place else ""
+    return f"   {step}{who.span.file_line}" if who.span else ""
 
 
 def _unread(result: Result, style: Style) -> Iterator[str]:

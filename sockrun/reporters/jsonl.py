@@ -12,7 +12,7 @@ from sockrun.diagnostics import Diagnostic, as_dict
 from sockrun.hexdump import escaped
 from sockrun.reporters import transcript
 from sockrun.reporters.base import Progress, open_target
-from sockrun.results import Failure, Result, Status, Trace, Waiting
+from sockrun.results import Failure, Result, Rounds, Status, Trace, Waiting
 from sockrun.values import Value
 
 Json = dict[str, object]
@@ -71,6 +71,7 @@ def as_json(result: Result) -> Json:
         "output": [{"process": name, **_bytes(data)} for name, data in result.output],
         "transcript": [_entry(entry) for entry in result.trace],
         "detail": result.detail,
+        "earlier": [as_json(attempt) for attempt in result.earlier],
     }
 
 
@@ -90,15 +91,24 @@ def _failure(failure: Failure) -> Json:
 def _entry(entry: Trace) -> Json:
     text = transcript.describe(entry)
     step = entry.place.number if entry.place else None
-    return {"seconds": round(entry.seconds, 6), "role": entry.role, "step": step, "text": text}
+    seconds = round(entry.seconds, 6)
+    return {"seconds": seconds, "role": entry.role, "step": step, "rounds": _rounds(entry.rounds), "text": text}
 
 
 def _place(of: Failure | Waiting) -> Json:
     place, span = of.place, of.span
-    step: Json = {"step": place and (place.number or None), "label": place and place.label}
+    step: Json = {
+        "step": place and (place.number or None),
+        "rounds": _rounds(of.rounds),
+        "label": place and place.label,
+    }
     if span is None:
         return {**step, "file": None, "line": None, "column": None}
     return {**step, "file": span.source.path, "line": span.line, "column": span.column}
+
+
+def _rounds(rounds: Rounds) -> list[Json]:
+    return [{"round": number + 1, "of": times} for number, times in rounds]
 
 
 def _bytes(data: bytes) -> Json:

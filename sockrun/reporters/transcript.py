@@ -35,7 +35,7 @@ from sockrun.commands import (
 )
 from sockrun.diagnostics import visible
 from sockrun.hexdump import brief
-from sockrun.results import Trace
+from sockrun.results import Trace, step_text
 
 NAME_WIDTH = 8  # of a role, where the others' are not known
 LINES = 60  # of a transcript; more than that is cut in the middle
@@ -43,7 +43,7 @@ LINES = 60  # of a transcript; more than that is cut in the middle
 
 def line(entry: Trace, width: int = NAME_WIDTH) -> str:
     """The entry, for example `  0.003 client   > "Hello World\\n"   step 1`."""
-    step = f"   step {entry.place.number}" if entry.place else ""
+    step = f"   {step_text(entry.place, entry.rounds)}" if entry.place else ""
     return f"{entry.seconds:7.3f} {entry.role:<{width}} {visible(describe(entry))}{step}"
 
 
@@ -120,7 +120,7 @@ def _outcome(command: Command, event: Match | Mismatch | Ended | TimedOut | Fail
         case Mismatch():
             return f"! {brief(event.received)} came: {event.reason}"
         case Ended():
-            mark = "<" if event.kind == wanted and not event.unread else "!"
+            mark = "<" if event.meets(wanted) and not event.unread else "!"
             return f"{mark} {_ENDS[event.kind]}{_behind(event.unread)}"
         case TimedOut():
             came = brief(event.unread) if event.unread else "nothing"
@@ -135,6 +135,7 @@ _ENDS = {
     "fin": "the peer closes",
     "reset": "the peer resets the connection",
     "refused": "nobody listens (connection refused)",
+    "no-path": "nobody listens (no such path)",
     "tls": "TLS has failed",
     "closed-here": "the connection is closed already",
 }

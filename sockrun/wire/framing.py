@@ -45,6 +45,11 @@ class Framing(Protocol):
         ...
 
     @property
+    def delimiter(self) -> bytes:
+        """What ends every message, and stands in none; empty where messages are told apart by something else."""
+        ...
+
+    @property
     def streams(self) -> bool:
         """Whether `frame` leaves bytes as they are, so that they can be sent in pieces."""
         ...
@@ -67,6 +72,7 @@ class _Framed:
     cut: Callable[[], Cut]
     frame: Callable[[bytes], bytes]
     streams: bool = False
+    delimiter: bytes = b""
 
     def framed(self, matcher: Matcher) -> Matcher:
         return FramedMatcher(self.cut, matcher)
@@ -76,6 +82,7 @@ class _Framed:
 class _Unframed:
     name: str = "none"
     streams: bool = True
+    delimiter: bytes = b""
 
     def frame(self, data: bytes) -> bytes:
         return data
@@ -89,11 +96,12 @@ class _Unframed:
 
 def _line(limit: int) -> Framing:
     cut = partial(Delimited, b"\n", "LF", limit, "line", drops_cr=True)
-    return _Framed("line", cut, lambda data: data + b"\n")
+    return _Framed("line", cut, lambda data: data + b"\n", delimiter=b"\n")
 
 
 def _crlf(limit: int) -> Framing:
-    return _Framed("crlf", partial(Delimited, b"\r\n", "CRLF", limit, "line"), lambda data: data + b"\r\n")
+    cut = partial(Delimited, b"\r\n", "CRLF", limit, "line")
+    return _Framed("crlf", cut, lambda data: data + b"\r\n", delimiter=b"\r\n")
 
 
 def _close(limit: int) -> Framing:
@@ -125,7 +133,7 @@ def _delimiter(node: Node, context: Context, limit: int) -> Framing | None:
         return None
     shown = brief(delimiter)
     cut = partial(Delimited, delimiter, shown, limit)
-    return _Framed(f"delimiter {shown}", cut, lambda data: data + delimiter)
+    return _Framed(f"delimiter {shown}", cut, lambda data: data + delimiter, delimiter=delimiter)
 
 
 def _size(node: Node, context: Context, limit: int) -> Framing | None:

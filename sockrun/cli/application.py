@@ -1,0 +1,46 @@
+"""The application, and how it begins and ends. What its commands do is in the modules beside."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from sockrun import __version__
+from sockrun.ending import status_of
+
+
+def examples(*commands: str) -> str:
+    """The end of a help text; a paragraph that begins with a backspace keeps its line ends."""
+    return "\b\n" + "\n".join(["Examples:", *(f"  {command}" for command in commands)])
+
+
+app = typer.Typer(
+    name="sockrun",
+    help="Plays declarative socket scenarios: servers, clients and proxies written down in YAML.",
+    epilog=examples("sockrun run scenarios/", "sockrun validate hello.yaml", "sockrun run --help"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Runs a command and exits with its status."""
+    sys.exit(status_of(app))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sockrun {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _sockrun(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...

@@ -1,0 +1,153 @@
+"""The options of `run` that are for build servers and for working on a pack, and what they put together.
+
+Must not live here: the other options, and the order of a command (`run.py`). A group of options is a dataclass; it is
+one parameter of the command, and `grouped` makes options of its fields.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_type_hints
+
+import typer
+
+from sockrun.ending import INTERRUPTED, complain
+
+if TYPE_CHECKING:
+    from sockrun.choosing import Shard
+    from sockrun.program import Program
+    from sockrun.reporters.base import Progress, Reporter
+    from sockrun.session import Choose
+
+FOLDER = ".sockrun_cache"  # like pytest's, where the command is given
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Manners:
+    tap: Annotated[str | None, typer.Option(metavar="FILE", help="Write a TAP 14 report; - is standard output.")] = None
+    github: Annotated[
+        bool | None,
+        typer.Option(
+            "--github/--no-github",
+            help="Annotate files on GitHub, and add to the job's summary; on by itself in GitHub Actions.",
+        ),
+    ] = None
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Play only part I of N, equal in time as far as earlier runs tell."),
+    ] = None
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Play what does not pass up to N more times; if it passes then, it is flaky."
+        ),
+    ] = 0
+    last_failed: Annotated[
+        bool,
+        typer.Option("--last-failed", help="Only what did not pass when it was played last; all, if that is none."),
+    ] = False
+    durations: Annotated[int, typer.Option(min=0, metavar="N", help="Name the N slowest scenarios at the end.")] = 0
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Play again whenever a file changes (needs `sockrun[watch]`).")
+    ] = False
+    cache: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Where durations and failures are remembered for the next run.")
+    ] = FOLDER
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Remember nothing, and use nothing remembered.")] = False
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each field of `Manners`, in the place of its parameter `manners`."""
+    own = inspect.signature(command, eval_str=True)
+    hints = get_type_hints(Manners, include_extras=True)
+    names = [field.name for field in fields(Manners)]
+
+    @wraps(command)
+    def ungrouped(**given: object) -> None:
+        chosen = {name: given.pop(name) for name in names}
+        command(**given, manners=Manners(**chosen))  # type: ignore[arg-type]
+
+    kept = [one.replace(kind=one.KEYWORD_ONLY) for one in own.parameters.values() if one.name != "manners"]
+    added = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(Manners)
+    ]
+    ungrouped.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    ungrouped.__annotations__ = {one.name: one.annotation for one in [*kept, *added]}
+    return ungrouped
+
+
+# --- what they put together ---------------------------------------------------------------------
+
+
+def shard_of(manners: Manners) -> Shard | None:
+    from sockrun.choosing import shard
+
+    if manners.last_failed and manners.no_cache:
+        raise typer.BadParameter("--last-failed needs what --no-cache leaves out")
+    try:
+        return None if manners.shard is None else shard(manners.shard)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--shard") from None
+
+
+def chooser(manners: Manners, say: Say) -> Choose | None:
+    """Says what it chooses; None: everything is played."""
+    wanted = shard_of(manners)
+    if wanted is None and not manners.last_failed:
+        return None
+    return lambda programs: _chosen(manners, wanted, programs, say)
+
+
+def _chosen(manners: Manners, wanted: Shard | None, programs: Sequence[Program], say: Say) -> Sequence[Program]:
+    from sockrun import choosing, remembering
+
+    known = remembering.Remembered() if manners.no_cache else remembering.Memory(manners.cache, complain).load()
+    if manners.last_failed:
+        programs, words = choosing.failed_last(programs, known.failed, remembering.keys)
+        say(words)
+    if wanted is not None:
+        programs, words = choosing.part(programs, wanted, known.durations, remembering.key)
+        say(words)
+    return programs
+
+
+def reporters(manners: Manners, stdout_is_taken: bool) -> list[Reporter]:
+    """Those that are no files of their own: they come behind the terminal's."""
+    from sockrun.remembering import Memory, Rememberer
+    from sockrun.reporters.base import STDOUT, Target, open_target
+    from sockrun.reporters.github import ON, GitHub
+
+    found: list[Reporter] = []
+    if os.environ.get(ON) == "true" if manners.github is None else manners.github:
+        # GitHub reads both; a report on standard output must stay alone there.
+        target = Target(sys.stderr, "standard error") if stdout_is_taken else open_target(STDOUT)
+        found.append(GitHub(target, os.environ))
+    if not manners.no_cache:
+        # Shards must agree on durations, and each sees only its own: they use them, and change none.
+        found.append(Rememberer(Memory(manners.cache, complain), timed=manners.shard is None))
+    return found
+
+
+def rounds(manners: Manners, play: Callable[[], Progress], paths: Sequence[Path], say: Say) -> int:
+    """The exit status of the run, or with `--watch` of the last one. Raises: EnvironmentRefused, KeyboardInterrupt."""
+    if not manners.watch:
+        return play().exit_status
+    from sockrun import watching
+
+    watching.check()
+    for _ in watching.rounds(paths, say):
+        with suppress(typer.Exit):  # there is no file just now, which was told
+            if play().interrupted:
+                break
+    return INTERRUPTED

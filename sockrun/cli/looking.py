@@ -1,0 +1,92 @@
+"""The commands that play nothing: what files are worth, what is in them, and what may be."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sockrun.cli.application import app, examples
+from sockrun.cli.files import INVALID, find_files, load_files, make_options, nothing_selected, show_line
+from sockrun.cli.options import Format, Paths, Secrets, Tags, Text, Variables
+from sockrun.ending import complain
+
+
+@app.command(
+    epilog=examples("sockrun validate", "sockrun validate hello.yaml", "sockrun validate --format json scenarios/")
+)
+def validate(
+    paths: Paths = None,
+    format: Annotated[Format, typer.Option(help="For people, or for other programs.")] = Format.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+    var: Variables = None,
+    secret: Secrets = None,
+) -> None:
+    """Check scenario files without playing them.
+
+    Shows everything that is wrong with them.
+    """
+    from sockrun.compiling.loading import load
+    from sockrun.reporters.findings import FORMATS
+    from sockrun.reporters.style import style_for
+
+    files = find_files(paths)
+    options = make_options(paths, var, secret)
+    found = [diagnostic for file in files for diagnostic in load(file, options).diagnostics]
+    if strict:
+        found = [replace(diagnostic, severity="error") for diagnostic in found]
+    show_line(FORMATS[format](found, len(files), style_for(sys.stdout).color))
+    raise typer.Exit(INVALID if any(diagnostic.severity == "error" for diagnostic in found) else 0)
+
+
+@app.command("list", epilog=examples("sockrun list", "sockrun list --tag slow scenarios/"))
+def list_(
+    paths: Paths = None, tag: Tags = None, text: Text = "", var: Variables = None, secret: Secrets = None
+) -> None:
+    """List scenarios: their ids, names and tags."""
+    from sockrun.diagnostics import visible
+    from sockrun.session import Selection
+
+    selection = Selection(tuple(tag or ()), text)
+    files = find_files(paths)
+    loaded = load_files(files, make_options(paths, var, secret))
+    programs = [program for one in loaded for program in one.programs if selection.takes(program)]
+    width = max((len(program.id) for program in programs), default=0)
+    tags = [f"[{', '.join(program.tags)}]" if program.tags else "" for program in programs]
+    for program, tagged in zip(programs, tags, strict=True):
+        show_line(visible(f"{program.id:<{width}}  {program.name}  {tagged}".rstrip()))
+    invalid = any(one.errors for one in loaded)
+    if not programs and not invalid:
+        complain(nothing_selected(selection, files))
+    raise typer.Exit(0 if programs and not invalid else INVALID)
+
+
+@app.command(epilog=examples("sockrun show hello.yaml", "sockrun show hello.yaml --var port=8080"))
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario file, or a folder of them.")],
+    var: Variables = None,
+    secret: Secrets = None,
+) -> None:
+    """Show a scenario as it will be played.
+
+    Its roles with their addresses, and their steps with the numbers that reports use.
+    """
+    from sockrun.outline import outline
+
+    loaded = load_files(find_files([file]), make_options([file], var, secret))
+    outlines = ["\n".join(outline(program)) for one in loaded for program in one.programs]
+    if outlines:
+        show_line("\n\n".join(outlines))
+    if any(one.errors for one in loaded):
+        raise typer.Exit(INVALID)
+
+
+@app.command(epilog=examples("sockrun schema > scenario.schema.json"))
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors."""
+    from sockrun.reading.schema import text
+
+    show_line(text().rstrip("\n"))

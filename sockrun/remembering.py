@@ -1,0 +1,138 @@
+"""What one run leaves for the next: how long each scenario took, and which did not pass.
+
+It is one small file in a folder of its own, `.sockrun_cache` where the command was given. The one theory: nothing
+depends on it. It is written whole or not at all; one that cannot be read, or written, is told in one line and is
+otherwise as good as none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+
+from sockrun.diagnostics import Diagnostic, EnvironmentRefused
+from sockrun.program import Program
+from sockrun.reporters.base import Progress, write_whole
+from sockrun.results import EXIT_STATUS, Result, Status, Trace
+
+_FILE = "runs.json"
+_VERSION = 1
+_GONE_BAD = frozenset(EXIT_STATUS) - {Status.INTERRUPTED}  # an interrupted one has shown nothing
+
+
+@dataclass
+class Remembered:
+    """By key (`key_of`): seconds; and the scenarios, or invalid files, that did not pass."""
+
+    durations: dict[str, float] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+
+
+def key_of(path: str, name: str = "") -> str:
+    """A scenario's id, or a file, with its path from where the command was given, however the path was written."""
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(".")) + name.removeprefix(path)
+
+
+def key(program: Program) -> str:
+    return key_of(program.source.path, program.id)
+
+
+def keys(program: Program) -> tuple[str, str]:
+    """Its own, and that under which its file stands while that is invalid."""
+    return key(program), key_of(program.source.path)
+
+
+class Memory:
+    """The file of a folder. `warn` is told once, in a sentence, when it is of no use."""
+
+    def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._path = os.path.join(folder, _FILE)
+        self._warn = warn
+        self._warned = False
+
+    def load(self) -> Remembered:
+        """What is known; nothing, where there is no file, or one that is no such file."""
+        try:
+            with open(self._path, encoding="utf-8") as stream:
+                return _read(json.load(stream))
+        except FileNotFoundError:
+            return Remembered()
+        except OSError as error:
+            self._useless(f"cannot be read: {error.strerror or error}")
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            self._useless("is damaged: what it remembered is lost")
+        return Remembered()
+
+    def save(self, remembered: Remembered) -> None:
+        text = {
+            "version": _VERSION,
+            "durations": {key: round(seconds, 3) for key, seconds in sorted(remembered.durations.items())},
+            "failed": sorted(remembered.failed),
+        }
+        try:
+            os.makedirs(self._folder, exist_ok=True)
+            ignored = os.path.join(self._folder, ".gitignore")
+            if not os.path.exists(ignored):
+                write_whole(ignored, "# Made by sockrun: what it remembers between runs.\n*\n")
+            write_whole(self._path, json.dumps(text, indent=1) + "\n")
+        except OSError as error:
+            self._useless(f"cannot be written: {error.strerror or error}")
+        except EnvironmentRefused as refused:
+            self._useless(str(refused).removeprefix(f"{self._path} "))
+
+    def _useless(self, why: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(f"warning: {self._path} {why}")
+
+
+def _read(found: dict[str, object]) -> Remembered:
+    """Raises: ValueError, TypeError, AttributeError, where it is no such file."""
+    durations, failed = found["durations"] if found.get("version") == _VERSION else {}, found.get("failed")
+    if not isinstance(durations, dict) or not isinstance(failed, list):
+        raise TypeError
+    seconds = {str(key): float(value) for key, value in durations.items()}
+    if not all(isfinite(value) and value >= 0 for value in seconds.values()):
+        raise ValueError
+    return Remembered(seconds, {str(key) for key in failed})
+
+
+class Rememberer:
+    """Satisfies `reporters.base.Reporter`: adds a run to what is known. `timed`: its durations count too."""
+
+    def __init__(self, memory: Memory, timed: bool = True) -> None:
+        self._memory = memory
+        self._timed = timed
+        self._durations: dict[str, float] = {}
+        self._passed: set[str] = set()
+        self._failed: set[str] = set()
+        self._valid: set[str] = set()
+
+    def begin(self, progress: Progress) -> None: ...
+
+    def invalid(self, path: str, diagnostics: Sequence[Diagnostic]) -> None:
+        self._failed.add(key_of(path))
+
+    def trace(self, scenario: str, entry: Trace) -> None: ...
+
+    def result(self, result: Result) -> None:
+        key = key_of(result.path, result.id)
+        if result.status in _GONE_BAD:
+            self._failed.add(key)
+        elif result.status in (Status.PASSED, Status.FLAKY):
+            self._passed.add(key)
+            self._durations[key] = result.seconds
+        self._valid.add(key_of(result.path))
+
+    def end(self) -> None:
+        if not (self._failed or self._passed):
+            return
+        known = self._memory.load()
+        if self._timed:
+            known.durations |= self._durations
+        known.failed = (known.failed - self._passed - self._valid) | self._failed
+        self._memory.save(known)
