@@ -21,6 +21,7 @@ from sockrun.commands import Address
 from sockrun.network.calls import Calls
 from sockrun.network.guard import Guard
 from sockrun.network.kernel import Kernel
+from sockrun.network.turns import turn
 from sockrun.playing.cast import reachable
 from sockrun.playing.requirements import unmet
 from sockrun.playing.scene import Scene
@@ -44,6 +45,7 @@ class Played:
     When the block ends, so does the part of whoever is no role: the scenario is awaited, for as long as its timeout
     allows, and it must have passed. A block that raises ends the scenario at once, with its `finally`; what the roles
     were doing is a note of the exception (`__notes__`). Whatever happens, no socket, thread or program is left.
+    Two processes that play servers on the same fixed port wait for each other.
 
     Raises, at the beginning or the end of the block: ScenarioFailed. At its beginning: unittest.SkipTest, where the
     machine lacks what the scenario `requires`.
@@ -57,7 +59,8 @@ class Played:
         self._thread: threading.Thread | None = None
         self._result: Result | None = None
         self._error: BaseException | None = None
-        self._over = False
+        self._over = threading.Event()
+        self._given_back = ExitStack()  # what belongs to the caller's thread
         self.addresses: dict[str, tuple[str, int]] = {}
         """Host and port of each server role (and proxy) over TCP or UDP, as `socket.create_connection` takes them."""
         self.paths: dict[str, str] = {}
@@ -71,12 +74,13 @@ class Played:
 
             raise SkipTest(reason)
         try:
+            self._given_back.enter_context(turn(port for _, port in self._program.fixed_ports))
             self._begin()
             self._listening.wait()
-            if self._over:
+            if self._over.is_set():
                 self._assert_passed()
         except BaseException:
-            self._abandon()
+            self.close()
             raise
         return self
 
@@ -87,7 +91,7 @@ class Played:
         if error is None:
             self._assert_passed()
             return
-        self._end(Scene.interrupt)
+        self._end(_interrupt)
         if self._result is not None and not self._result.passed:
             error.add_note(_told(self._result))
 
@@ -110,7 +114,8 @@ class Played:
 
     def _begin(self) -> None:
         network = Kernel(guard=Guard(self._allow_hosts, untrusted=self._program.untrusted))
-        self._calls = Calls(network)
+        self._calls = calls = Calls(network)
+        self._given_back.callback(calls.close)
         # A daemon, so that even a bug of ours could not keep the interpreter from its end.
         self._thread = threading.Thread(target=self._play, args=(network,), name="sockrun", daemon=True)
         if not self._servers:
@@ -122,25 +127,31 @@ class Played:
         assert self._thread is not None
         try:
             self._call(how)
-            self._thread.join()
+            self._join(self._thread)
         except BaseException:
-            self._abandon()
+            self.close()
             raise
-        self._calls.close()
+        self._given_back.close()
         if self._error is not None:
             raise self._error
 
-    def _abandon(self) -> None:
-        """End it now, whatever it does."""
-        if self._thread is not None and self._thread.ident is not None:
-            self._call(Scene.abandon)
-            self._thread.join()
-        if self._thread is not None:
-            self._calls.close()
+    def close(self) -> None:
+        """End it now, whatever it does, and without a verdict; nothing, where it has ended or not begun."""
+        try:
+            if self._thread is not None and self._thread.ident is not None:
+                self._call(Scene.abandon)
+                self._join(self._thread)
+        finally:
+            self._given_back.close()
 
     def _call(self, what: Callable[[Scene], None]) -> None:
-        if self._thread is not None and self._thread.is_alive():
+        if not self._over.is_set():
             self._calls.call_soon(partial(self._carry_out, what))
+
+    def _join(self, thread: threading.Thread) -> None:
+        """The event comes first: a `join` that Ctrl-C interrupts takes the thread for ended (CPython issue 90882)."""
+        self._over.wait()
+        thread.join()
 
     # --- the thread ---
 
@@ -148,7 +159,12 @@ class Played:
         try:
             with ExitStack() as ending:
                 ending.callback(network.close)
-                self._scene = scene = Scene(self._program, network, self._ended, announce=self._announce)
+
+                def ended(result: Result) -> None:
+                    self._result = result
+                    network.loop.hurry()
+
+                self._scene = scene = Scene(self._program, network, ended, announce=self._announce)
                 ending.callback(scene.abandon)
                 scene.attended = True
                 scene.start()
@@ -157,11 +173,8 @@ class Played:
         except BaseException as error:
             self._error = error
         finally:
-            self._over = True
+            self._over.set()
             self._listening.set()
-
-    def _ended(self, result: Result) -> None:
-        self._result = result
 
     def _carry_out(self, what: Callable[[Scene], None]) -> None:
         if self._result is None:
@@ -179,6 +192,11 @@ class Played:
 
 def _told(result: Result) -> str:
     return "\n".join(in_full(result, Style(False)))
+
+
+def _interrupt(scene: Scene) -> None:
+    """Behind what has come at the same time: so the note tells of it."""
+    scene.loop.ready.append(scene.interrupt)
 
 
 def _leave(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from sockrun.commands import Address, Barrier, Command, Fact, Matcher, Mismatch, Receive
+from sockrun.commands import Address, Barrier, Command, Fact, Match, Matcher, Mismatch, Receive
 from sockrun.masking import Mask
 from sockrun.source import Source, Span
 from sockrun.values import Operand, Payload, Scope, Value
@@ -88,10 +88,13 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`test` answers None where it holds, else a mismatch; `values` names what the condition looked at."""
+    """`test` answers a mismatch where it does not hold, and may answer a match, whose variables are bound.
+
+    `values` names what the condition looked at.
+    """
 
     place: Place
-    test: Callable[[Scope], Mismatch | None]
+    test: Callable[[Scope], Match | Mismatch | None]
     values: Callable[[Scope], list[tuple[str, Value]]]
 
 
@@ -323,6 +326,7 @@ class Requires:
 
     command: tuple[str, ...] = ()
     ipv6: bool = False
+    root: bool = False
     platform: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     file: tuple[str, ...] = ()

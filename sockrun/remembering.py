@@ -63,7 +63,7 @@ class Memory:
             return Remembered()
         except OSError as error:
             self._useless(f"cannot be read: {error.strerror or error}")
-        except (ValueError, TypeError, AttributeError, RecursionError):
+        except (LookupError, ValueError, TypeError, AttributeError, RecursionError):
             self._useless("is damaged: what it remembered is lost")
         return Remembered()
 
@@ -91,10 +91,10 @@ class Memory:
 
 
 def _read(found: dict[str, object]) -> Remembered:
-    """Raises: ValueError, TypeError, AttributeError, where it is no such file."""
-    durations, failed = found["durations"] if found.get("version") == _VERSION else {}, found.get("failed")
-    if not isinstance(durations, dict) or not isinstance(failed, list):
-        raise TypeError
+    """Raises: LookupError, ValueError, TypeError, AttributeError, where it is no such file."""
+    durations, failed = found["durations"], found["failed"]
+    if found["version"] != _VERSION or not isinstance(durations, dict) or not isinstance(failed, list):
+        raise ValueError
     seconds = {str(key): float(value) for key, value in durations.items()}
     if not all(isfinite(value) and value >= 0 for value in seconds.values()):
         raise ValueError

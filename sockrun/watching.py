@@ -1,7 +1,7 @@
 """Play again whenever a file has changed, until somebody ends it. The only home of `watchfiles`.
 
-The one theory: what a run itself writes must not start the next one. So changes count while nothing plays; of those that
-came meanwhile only those of scenario files, which no run writes.
+The one theory: what a run itself writes must not start the next one. So changes count while nothing plays; of those
+that came meanwhile only those of scenario files, which no run writes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _next_change(folders: Sequence[Path], before: Stamps) -> set[str]:
 
     first = True
     for found in watch(*folders, watch_filter=None, rust_timeout=_WAKE, yield_on_timeout=True):
-        changed = {path for _, path in found if counts(path, folders)}
+        changed = {os.path.realpath(path) for _, path in found if counts(path, folders)}
         if first:  # now that nothing escapes any more
             changed |= {path for path, _ in before.items() ^ _stamps(folders).items()}
         if changed:
@@ -58,7 +58,7 @@ def _next_change(folders: Sequence[Path], before: Stamps) -> set[str]:
 
 
 def counts(path: str, folders: Iterable[Path]) -> bool:
-    """Whether a change of this file is a reason to play again: it lies in one of the folders, and is not hidden there."""
+    """Whether a change of this file is a reason to play again: it lies in one of the folders, not hidden there."""
     real = Path(os.path.realpath(path))
     inside = [real.relative_to(folder) for folder in map(Path.resolve, folders) if real.is_relative_to(folder)]
     return any(not any(part.startswith(".") or part == "__pycache__" for part in one.parts) for one in inside)

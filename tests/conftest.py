@@ -8,6 +8,8 @@ import pytest
 
 from tests.command_line import CommandLine
 
+pytest_plugins = ["pytester"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

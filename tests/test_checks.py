@@ -201,3 +201,16 @@ roles:
         text = text.replace("start: {after: go}, steps: [{wait: go}]", "steps: []")
     codes = [found.code for found in load_text(text, "s.yaml").errors]
     assert len(codes) == (2 if "payload: 42" in role else 1), codes
+
+
+@pytest.mark.parametrize("protocol", ["udp", "unix, datagram: true, path: '${dir}/s'"])
+@pytest.mark.parametrize("client", ["retry_for: 2s", "steps: [{connect: {retry_for: 2s}}]"])
+def test_only_a_stream_is_tried_again(protocol: str, client: str) -> None:
+    """A datagram socket is connected whether or not somebody listens there."""
+    text = f"""
+        roles:
+          server: {{protocol: {protocol}, side: server}}
+          client: {{side: client, to: server, {client}}}
+    """
+    (found,) = diagnose(text)
+    assert (found.code, "'retry_for' is not for datagrams" in found.message) == ("misplaced-key", True)

@@ -84,7 +84,9 @@ def test_what_the_machine_refuses_is_told_plainly(sockrun: CommandLine) -> None:
 
 def test_what_is_required_and_missing_skips_with_the_reason(sockrun: CommandLine) -> None:
     text = sockrun.passing("a.yaml").read_text()
-    needs = "command: [no-such-command], env: [NO_SUCH_NAME], platform: [win32], file: [a.txt, /no/such], module: no_such"
+    needs = (
+        "command: [no-such-command], env: [NO_SUCH_NAME], platform: [win32], file: [a.txt, /no/such], module: no_such"
+    )
     sockrun.write("a.yaml", f"requires: {{{needs}}}\n{text}")
     status, out, _ = sockrun("run", "a.yaml")
     assert status == 0
@@ -101,6 +103,13 @@ def test_what_is_required_and_there_is_played(sockrun: CommandLine, monkeypatch:
     needs = f"command: [sh], env: [A_NAME], platform: [{sys.platform}], file: [data.txt, ., /], module: [yaml, json]"
     sockrun.write("folder/a.yaml", f"requires: {{{needs}}}\n{text}")
     assert "1 passed" in sockrun("run", "folder/a.yaml").out
+
+
+def test_what_only_root_can_play_is_skipped_by_others(sockrun: CommandLine) -> None:
+    text = sockrun.passing("a.yaml").read_text()
+    sockrun.write("a.yaml", f"requires: {{root: true}}\n{text}")
+    told = "1 passed" if os.geteuid() == 0 else "it has to be played by root"
+    assert told in sockrun("run", "a.yaml").out
 
 
 @pytest.mark.parametrize("module", ["a-b", "xml.dom", ""])

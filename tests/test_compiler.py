@@ -33,6 +33,7 @@ from sockrun.compiling.steps import VERBS as COMPILED
 from sockrun.program import Assign, Block, Check, Do, Instruction, Make, Program, Repeat, RoleProgram, Wait
 from sockrun.reading import schema
 from sockrun.values import ExpressionError, Value
+from tests.playing import play
 
 
 class Scope:
@@ -279,9 +280,9 @@ def test_a_check_holds_or_says_what_it_looked_at() -> None:
 def test_a_check_of_a_value_uses_a_matcher_on_the_whole_of_it() -> None:
     _, instruction = steps("- set: {n: 1}\n- check: {value: '${n}', is: {prefix: '12'}}")
     assert isinstance(instruction, Check)
-    assert instruction.test(Scope(n=123)) is None
+    assert instruction.test(Scope(n=123)) == Match(b"123")
     mismatch = instruction.test(Scope(n=321))
-    assert mismatch is not None
+    assert isinstance(mismatch, Mismatch)
     assert mismatch.received == b"321"
     assert instruction.values(Scope(n=321)) == [("${n}", 321)]
 
@@ -466,3 +467,16 @@ def test_files_are_written_with_their_mode() -> None:
     plain, script = program(text).files
     assert (plain.name.constant, plain.content.constant, plain.mode) == (b"a.txt", b"hello", None)
     assert (script.name.constant, script.content.constant, script.mode) == (b"sub/run.sh", b"\0\1", 0o755)
+
+
+@pytest.mark.parametrize(
+    "matcher", ["{regex: '(?P<code>[0-9]+) '}", "{struct: '!3s4s', fields: {code: any, rest: any}}"]
+)
+def test_a_check_of_a_value_binds_what_its_matcher_names(matcher: str) -> None:
+    result = play(f"""
+        roles:
+          server: {{protocol: udp, side: server, expect: "220"}}
+          client: {{side: client, to: server, steps: [{{set: {{line: "220 ann"}}}},
+            {{check: {{value: "${{line}}", is: {matcher}}}}}, {{send: "${{code}}"}}]}}
+    """)
+    assert result.passed, result.reason

@@ -74,7 +74,7 @@ def of(language: str, *words: str) -> list[Block]:
 
 
 def test_every_block_says_what_it_is() -> None:
-    known = {"yaml", "text", "console", "sh", "python", "json"}
+    known = {"yaml", "yml", "text", "console", "sh", "python", "json"}
     assert [str(block) for block in BLOCKS if block.language not in known] == []
     said = [word for block in BLOCKS for word in block.words if not word.startswith("file=")]
     assert set(said) <= {"fails", "fragment"}

@@ -38,12 +38,16 @@ LAYERS: dict[str, str] = {
     "program reading source units values wire wire.contents",
     "network": "commands diagnostics program values",
     "playing": "commands diagnostics hexdump masking network program results values",
-    "reporters": "commands diagnostics hexdump program results values",
+    "reporters": "commands diagnostics hexdump program results source values",
     "outline": "commands diagnostics hexdump program values",
     "ending": "diagnostics",
+    "choosing": "program",
+    "remembering": "diagnostics program reporters results",
+    "watching": "diagnostics",
     "session": "commands compiling diagnostics network playing program reporters results",
     "api": "commands compiling diagnostics network playing program reporters results session wire.contents",
-    "cli": "commands compiling diagnostics ending network outline playing reading reporters results session units",
+    "cli": "choosing commands compiling diagnostics ending network outline playing program reading remembering reporters results "
+    "session units watching",
     "__main__": "cli",
     "": "api diagnostics program results",  # sockrun/__init__.py: the public names
 }
@@ -62,6 +66,7 @@ HOMES: dict[str, str] = {
     "cryptography": "network.authority",
     "trustme": "network.authority",
     "typer": "cli",
+    "watchfiles": "watching",
     "yaml": "reading.document",
 }
 NOWHERE = frozenset({"asyncio", "threading", "concurrent", "multiprocessing"})  # one loop, one thread

@@ -73,7 +73,11 @@ CASES: list[tuple[str, bytes, Outcome]] = [
     ("{json: {}}", b"{\xff", wrong("is not JSON: it is not UTF-8 text", 1)),
     ("{json: {}}", b"[" * 100_000, wrong("is not JSON: it is nested too deeply", None)),
     ("{one_of: [abc, {prefix: x}]}", b"xyz", taken(b"xyz")),
-    ("{one_of: [abc, {prefix: x}]}", b"abd", wrong('matches none of the 2; nearest is "abc": byte 2 is 0x64, not 0x63', 2)),
+    (
+        "{one_of: [abc, {prefix: x}]}",
+        b"abd",
+        wrong('matches none of the 2; nearest is "abc": byte 2 is 0x64, not 0x63', 2),
+    ),
     (r'{regex: "ab+c"}', b"abb", wrong("is not a match of /ab+c/: it ends too early", 3)),
     ("{one_of: [abc, {suffix: x}]}", b"abd", wrong("matches none of the 2", None)),
     (

@@ -92,7 +92,11 @@ CASES: list[tuple[str, bytes, Outcome]] = [
     ("{one_of: [abc, ab]}", b"abd", taken(b"ab", b"d")),
     ("{one_of: [abc, ab]}", b"ab", MORE),
     ("{one_of: [ab, abc]}", b"abc", taken(b"ab", b"c")),
-    ("{one_of: [abc, ad, {hex: 61 65}]}", b"af", wrong('matches none of the 3; nearest is "abc": byte 1 is 0x66, not 0x62', 1)),
+    (
+        "{one_of: [abc, ad, {hex: 61 65}]}",
+        b"af",
+        wrong('matches none of the 3; nearest is "abc": byte 1 is 0x66, not 0x62', 1),
+    ),
     (r'{one_of: [{regex: "(?P<n>\\d);"}, {length: 2}]}', b"1;2", taken(b"1;", b"2", n=b"1")),
     (r'{one_of: [{regex: "(?P<n>\\d);"}, {length: 2}]}', b"x;2", taken(b"x;", b"2")),
 ]

@@ -254,7 +254,7 @@ def junit(tmp_path: Path, *results: Result) -> ET.Element:
 def test_junit_names_cases_by_file_name_and_matrix(tmp_path: Path) -> None:
     case = junit(tmp_path, PASSED).find("testsuite/testcase")
     assert case is not None
-    assert case.attrib == {"classname": "x.yaml", "name": "one[1]", "file": "x.yaml", "time": "0.003"}
+    assert case.attrib == {"classname": "x", "name": "one[1]", "time": "0.003"}
     assert list(case) == []
 
 
@@ -272,7 +272,8 @@ def test_junit_knows_every_status(tmp_path: Path, status: Status, element: str, 
     root = junit(tmp_path, replace(PASSED, status=status, reason="why"), PASSED)
     (found,) = root.iter(element)
     assert found.get("message") == "why"
-    assert (root.get("tests"), root.get(count)) == ("2", "1")
+    (suite,) = root
+    assert (suite.get("tests"), suite.get(count)) == ("2", "1")
 
 
 def test_junit_has_the_explanation_and_the_transcript(tmp_path: Path) -> None:
@@ -432,3 +433,27 @@ def test_a_failure_at_no_step_is_shown_where_its_role_stands(sockrun: CommandLin
     for report in (out, "".join(ET.parse(sockrun.folder / "a.xml").getroot().itertext())):
         assert f"a.yaml:{number}" in report
         assert excerpt[:60] in report
+
+
+@pytest.mark.parametrize("connect", ["", "close, connect, "])
+def test_what_a_refused_client_sends_is_not_shown_as_sent(connect: str) -> None:
+    text = """
+        roles:
+          nobody: {protocol: tcp, side: server, listen: false}
+          client: {side: client, to: nobody, steps: [CONNECT{send: "x"}, {send: "y"}, {expect: "z"}]}
+    """
+    lines = [describing.describe(entry) for entry in play(text.replace("CONNECT", connect)).trace]
+    assert lines[-3:-1] == ['! "x" goes nowhere', '! "y" goes nowhere']
+    refusals = [line for line in lines if re.fullmatch(r"connects to .*: nobody listens \(connection refused\)", line)]
+    assert len(refusals) == (2 if connect else 1)
+
+
+def test_what_is_sent_once_somebody_listens_is_shown_as_sent() -> None:
+    text = """
+        roles:
+          nobody: {protocol: tcp, side: server, listen: false}
+          server: {protocol: tcp, side: server, expect: "y"}
+          client:
+            {side: client, to: nobody, steps: [expect_refused, {connect: {to: server}}, {send: "y"}, {expect: "z"}]}
+    """
+    assert '> "y"' in [describing.describe(entry) for entry in play(text).trace]

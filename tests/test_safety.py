@@ -170,6 +170,14 @@ def test_text_about_the_environment_is_only_text() -> None:
     assert play(text, options=STRANGER, guard=Guard(untrusted=True)).passed
 
 
+@pytest.mark.parametrize(("wanted", "told"), [("{env: [HOME]}", "env"), ("{file: /etc/passwd}", "file")])
+def test_an_untrusted_file_learns_nothing_by_what_it_requires(wanted: str, told: str) -> None:
+    """Whether it is skipped would tell whether a variable or a file is there."""
+    text = f"requires: {wanted}\nroles: {{one: {{protocol: udp, side: server}}}}"
+    (found,) = load_text(text, "s.yaml", STRANGER).diagnostics
+    assert (found.message, found.span.line) == (f"--untrusted allows no '{told}' in 'requires'", 1)
+
+
 def test_an_untrusted_file_starts_no_process() -> None:
     text = "processes: {x: {command: [id]}}\nroles: {server: {protocol: tcp, side: server, connections: 0}}\n"
     assert "--untrusted allows no processes" in [d.message for d in load_text(text, "s.yaml", STRANGER).diagnostics]
@@ -293,7 +301,10 @@ def test_a_search_on_a_stream_ends_at_the_limit() -> None:
         ("{length: 100}, as: all", '{times: 100, of: "x"}'),
         ('{length: "${100 + index}"}, as: all', '{times: 100, of: "x"}'),
         ("{any: true}, framing: {length_prefix: u24}", '{join: [{hex: "000064"}, {times: 100, of: "x"}]}'),
-        ("{any: true}, framing: {header: {struct: '!I', length: 0}}", '{join: [{hex: "00000064"}, {times: 100, of: x}]}'),
+        (
+            "{any: true}, framing: {header: {struct: '!I', length: 0}}",
+            '{join: [{hex: "00000064"}, {times: 100, of: x}]}',
+        ),
         ("{any: true}, framing: {size: 100}", '{times: 100, of: "x"}'),
         ("{any: true}, framing: close", '{times: 100, of: "x"}'),
     ],

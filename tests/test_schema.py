@@ -168,7 +168,9 @@ RIGHT_FILES = [
     "{roles: {}, vars: {a: [1, [x, true]]}, secrets: {b: x}, expect_failure: the peer closed, sockrun: 1}",
     "{roles: {}, files: {a: text, b/c: {content: {hex: aa}, mode: '600'}}}",
     "{roles: {}, certificates: {web-1: {expired: true}, other: {}}}",
-    "{roles: {}, requires: {command: curl, platform: [linux], env: [A], ipv6: true, file: [/a], module: ssl}, matrix: {a: [1, true]}}",
+    "{roles: {}, requires: {command: curl, platform: [linux], env: [A], ipv6: true}, matrix: {a: [1, true]}}",
+    "{roles: {}, requires: {root: true, file: [/a, b], module: ssl}}",
+    "{processes: {p: {command: [ls], user: {if_root: nobody}}}}",
     "{roles: {}, defaults: {timeout: 90}, network: {buffer: 1, bandwidth: 5 MiB/s}}",
     "{roles: {}, steps: [{a: {send: x}}, {b: close}]}",
 ]

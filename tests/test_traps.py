@@ -99,10 +99,10 @@ def test_a_block_text_on_an_unframed_stream_ends_as_it_is_written() -> None:
         'expect: "a\\n", framing: {delimiter: "\\r\\n"}',
         'expect: "a\\n", framing: {size: 2}',
         'expect: "a\\r"',
-        "expect: {not: {contains: \"\\n\"}}",
+        'expect: {not: {contains: "\\n"}}',
         "expect: {regex: 'a(\\n|b)'}",
         "expect: {regex: 'a\\n?'}",
-        "expect: {json: {text: \"a\\n\"}}",
+        'expect: {json: {text: "a\\n"}}',
         'expect: "${end}"',
     ],
 )

@@ -23,6 +23,7 @@ from sockrun.ending import INTERRUPTED, complain
 if TYPE_CHECKING:
     from sockrun.choosing import Shard
     from sockrun.program import Program
+    from sockrun.remembering import Memory
     from sockrun.reporters.base import Progress, Reporter
     from sockrun.session import Choose
 
@@ -101,19 +102,28 @@ def shard_of(manners: Manners) -> Shard | None:
         raise typer.BadParameter(str(error), param_hint="--shard") from None
 
 
-def chooser(manners: Manners, say: Say) -> Choose | None:
+def memory(manners: Manners) -> Memory | None:
+    """One for a whole run, so that it warns once."""
+    from sockrun.remembering import Memory
+
+    return None if manners.no_cache else Memory(manners.cache, complain)
+
+
+def chooser(manners: Manners, memory: Memory | None, say: Say) -> Choose | None:
     """Says what it chooses; None: everything is played."""
     wanted = shard_of(manners)
     if wanted is None and not manners.last_failed:
         return None
-    return lambda programs: _chosen(manners, wanted, programs, say)
+    return lambda programs: _chosen(programs, manners.last_failed, wanted, memory, say)
 
 
-def _chosen(manners: Manners, wanted: Shard | None, programs: Sequence[Program], say: Say) -> Sequence[Program]:
+def _chosen(
+    programs: Sequence[Program], last_failed: bool, wanted: Shard | None, memory: Memory | None, say: Say
+) -> Sequence[Program]:
     from sockrun import choosing, remembering
 
-    known = remembering.Remembered() if manners.no_cache else remembering.Memory(manners.cache, complain).load()
-    if manners.last_failed:
+    known = memory.load() if memory else remembering.Remembered()
+    if last_failed:
         programs, words = choosing.failed_last(programs, known.failed, remembering.keys)
         say(words)
     if wanted is not None:
@@ -122,9 +132,9 @@ def _chosen(manners: Manners, wanted: Shard | None, programs: Sequence[Program],
     return programs
 
 
-def reporters(manners: Manners, stdout_is_taken: bool) -> list[Reporter]:
+def reporters(manners: Manners, memory: Memory | None, stdout_is_taken: bool) -> list[Reporter]:
     """Those that are no files of their own: they come behind the terminal's."""
-    from sockrun.remembering import Memory, Rememberer
+    from sockrun.remembering import Rememberer
     from sockrun.reporters.base import STDOUT, Target, open_target
     from sockrun.reporters.github import ON, GitHub
 
@@ -133,14 +143,14 @@ def reporters(manners: Manners, stdout_is_taken: bool) -> list[Reporter]:
         # GitHub reads both; a report on standard output must stay alone there.
         target = Target(sys.stderr, "standard error") if stdout_is_taken else open_target(STDOUT)
         found.append(GitHub(target, os.environ))
-    if not manners.no_cache:
+    if memory is not None:
         # Shards must agree on durations, and each sees only its own: they use them, and change none.
-        found.append(Rememberer(Memory(manners.cache, complain), timed=manners.shard is None))
+        found.append(Rememberer(memory, timed=manners.shard is None))
     return found
 
 
 def rounds(manners: Manners, play: Callable[[], Progress], paths: Sequence[Path], say: Say) -> int:
-    """The exit status of the run, or with `--watch` of the last one. Raises: EnvironmentRefused, KeyboardInterrupt."""
+    """The exit status, of one run or, with `--watch`, of many. Raises: EnvironmentRefused, KeyboardInterrupt."""
     if not manners.watch:
         return play().exit_status
     from sockrun import watching

@@ -115,9 +115,10 @@ def _play(
 
     stdout_is_taken = "-" in reports.values()
     say = _sayer(stdout_is_taken)
-    settings = replace(settings, choose=ci.chooser(manners, say))
+    memory = ci.memory(manners)
+    settings = replace(settings, choose=ci.chooser(manners, memory, say))
     files = find_files(paths)
-    reporters = [*_reporters(reports, detail, manners.durations), *ci.reporters(manners, stdout_is_taken)]
+    reporters = [*_reporters(reports, detail, manners.durations), *ci.reporters(manners, memory, stdout_is_taken)]
     progress = Session(settings, reporters, interrupts, _announcer(say)).run(files)
     if not (progress.selected or progress.left_out or progress.invalid or progress.interrupted):
         complain(nothing_selected(settings.selection, files))

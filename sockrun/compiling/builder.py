@@ -353,10 +353,11 @@ def started_after(node: Node | None) -> Iterator[Named]:
 
 def _requires(node: Node | None) -> Requires:
     found = _mapping(node)
-    ipv6 = found.get("ipv6")
+    ipv6, root = found.get("ipv6"), found.get("root")
     return Requires(
         command=_texts(found.get("command")),
         ipv6=ipv6 is not None and ipv6.value is True,
+        root=root is not None and root.value is True,
         platform=_texts(found.get("platform")),
         env=_texts(found.get("env")),
         file=_texts(found.get("file")),

@@ -9,7 +9,6 @@ scenario runs counts as nothing, and bytes on both sides of it do not meet.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from sockrun.compiling.context import Context
 from sockrun.compiling.model import Role, Step
@@ -57,7 +56,7 @@ def never_matching(role: Role, step: Step, context: Context) -> Iterator[Never]:
     if step.verb not in _EXPECTING or role.datagram or node is None:
         return
     constants = context.constants if step.span.source is role.span.source else {}  # `with` may give a file others
-    unheard = replace(context, problems=Problems(), constants=constants, references=[], message=True)
+    unheard = Context(Problems(), constants, context.pack, message=True, folder=context.folder)
     framing = framing_of(node, unheard)
     if framing is not None and framing.delimiter:
         for wanted in _wanted(step):

@@ -118,7 +118,7 @@ def _each(node: Node, edit: Callable[[Node], Node]) -> Node:
     return replace(node, value=tuple(map(edit, node.items))) if node.items else node
 
 
-def _edited(node: Node, edits: dict[str, Callable[[Node], Node]]) -> Node:
+def _edited(node: Node, edits: Mapping[str, Callable[[Node], Node]]) -> Node:
     """The mapping with some of its values edited, where it has them."""
     if not node.mapping:
         return node

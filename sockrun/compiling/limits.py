@@ -38,7 +38,7 @@ ROLE_KEYS: Mapping[str, Limit] = {
     "to": Limit(frozenset({"client", "proxy"}), instead="a server says where it listens: 'host', 'port' or 'path'"),
     "local_host": Limit(_CLIENT, _INTERNET, instead="a server's own address is 'host' and 'port'"),
     "local_port": Limit(_CLIENT, _INTERNET, instead="a server's own address is 'host' and 'port'"),
-    "retry_for": Limit(_CLIENT, instead="only a client connects"),
+    "retry_for": Limit(_CLIENT, streams_only=True, instead="only the client of a stream is refused when it connects"),
     "payload": Limit(_PLAYED),
     "expect": Limit(_PLAYED),
     "steps": Limit(_PLAYED),

@@ -22,6 +22,7 @@ from sockrun.commands import (
     Connect,
     Fact,
     Kill,
+    Match,
     Mismatch,
     Receive,
     Reset,
@@ -38,7 +39,7 @@ from sockrun.compiling.expecting import (
     expect_silence,
     whole_messages,
 )
-from sockrun.compiling.limits import STEPS, Kind, obstacle
+from sockrun.compiling.limits import ROLE_KEYS, STEPS, Kind, obstacle
 from sockrun.compiling.model import HOLE, RESERVED, Step
 from sockrun.compiling.model import Case as WrittenCase
 from sockrun.compiling.scalars import Literal as Constant
@@ -63,6 +64,7 @@ from sockrun.matching import compile_matcher
 from sockrun.program import Assign, Block, Case, Check, Do, Include, Make, Place, React, Repeat, Secure
 from sockrun.source import Node, Span
 from sockrun.values import ExpressionError, Operand, Scope, Value
+
 
 def compile_steps(steps: Sequence[Step], shop: Workshop, prefix: str = "") -> Block:
     """The instructions of a list of steps, numbered from 1."""
@@ -159,6 +161,9 @@ def _connect(job: Job) -> Block:
         if to and to not in job.shop.roles:
             hint = did_you_mean(to, job.shop.roles)
             context.problems.error("unknown-role", f"there is no role {to!r}", target.span, hint=hint)
+    if "retry_for" in given.keys and role.datagram:
+        message, hint = "'retry_for' is not for datagrams", ROLE_KEYS["retry_for"].instead
+        context.problems.error("misplaced-key", message, given.keys["retry_for"], hint=hint)
     host = converted_if_said(given.get("host") or own.host, context, to_bytes)
     if host is not None and isinstance(host.constant, bytes):
         job.shop.hosts.append(to_text(host.constant))
@@ -251,9 +256,9 @@ def _check_value(job: Job) -> Block:
     place = job.place(f"{shown} is {expectation.summary}")
     known = value
 
-    def test(scope: Scope) -> Mismatch | None:
+    def test(scope: Scope) -> Match | Mismatch:
         verdict = expectation.evaluate(scope).judge(_message(known.evaluate(scope)))
-        return verdict._replace(reason=verdict.told("the value")) if isinstance(verdict, Mismatch) else None
+        return verdict._replace(reason=verdict.told("the value")) if isinstance(verdict, Mismatch) else verdict
 
     return (Check(place, test, lambda scope: [(shown, known.evaluate(scope))]),)
 

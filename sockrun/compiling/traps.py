@@ -221,9 +221,9 @@ def _unawaited_ready(compilation: Compilation) -> Iterator[Trap]:
     """It would only be held that such a process becomes ready in time."""
     for name, node in compilation.scenario.processes.items():
         if is_awaited(node) and "ready" in node.mapping:
-            message = f"nobody waits for {name!r} to be ready: it starts together with the roles, and its end is awaited"
-            hint = "without 'expect_exit' roles wait for it, and 'check' can ask for its exit; or clients may 'retry_for'"
-            related = ((node.keys["expect_exit"], "so its end is awaited"),)
+            message = f"nobody waits for {name!r} to be ready: it starts together with the roles"
+            hint = "for a service, which is waited for, leave 'expect_exit' out; else let clients 'retry_for'"
+            related = ((node.keys["expect_exit"], "its end is awaited"),)
             yield Trap(message, node.keys["ready"], hint, related)
 
 

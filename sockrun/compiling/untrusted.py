@@ -23,6 +23,11 @@ def check(root: Node, problems: Problems) -> bool:
     before = len(problems.errors)
     if "processes" in root.keys:
         problems.error("untrusted", "--untrusted allows no processes", root.keys["processes"], hint=_HINT)
+    required = root.get("requires")
+    for key in ("env", "file"):  # whether it is skipped would tell
+        if required is not None and key in required.keys:
+            message = f"--untrusted allows no {key!r} in 'requires'"
+            problems.error("untrusted", message, required.keys[key], hint=_HINT)
     for node, is_expression in _texts(root):
         if any(reference.base == "env" for reference in _references(str(node.value), is_expression)):
             problems.error("untrusted", "--untrusted allows no 'env'", node.span, hint=_HINT)

@@ -41,7 +41,8 @@ def written(node: Node | None) -> str:
 class Workshop:
     """One role's steps being compiled. `scale` multiplies timeouts; `keeps`: `received` is read somewhere.
 
-    `gaps` collects the steps that were left out (`gaps.py` says what is not known without them). `hosts` collects those that steps name.
+    `gaps` collects the steps that were left out (`gaps.py` says what is not known without them), `hosts` the hosts
+    that steps name.
     """
 
     role: Role

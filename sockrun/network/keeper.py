@@ -158,6 +158,7 @@ def _become(order: Order, tell: int) -> NoReturn:
         os.setsid()
         if order.user:
             stage = "user"
+            os.get_exec_path(order.env)  # what `execvpe` imports for it, the other user may not be allowed to read
             _change_user(order.user)
         stage = "cwd"
         os.chdir(order.cwd)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn, Protocol
 
-from sockrun.commands import Address, Command, Event
+from sockrun.commands import Address, Command, Ended, Event
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Channel
 from sockrun.program import Place, RoleProgram
@@ -32,9 +32,7 @@ class Stage(Protocol):
         """A role's variable has a value: the first one stays, for all others."""
         ...
 
-    def record(
-        self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()
-    ) -> None:
+    def record(self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()) -> None:
         """Keep what happened, with its time."""
         ...
 
@@ -142,6 +140,12 @@ class Frame:
     def tls_failure(self) -> str:
         failed = (self.tls or {}).get("failed")
         return failed.decode() if isinstance(failed, bytes) else ""
+
+    @property
+    def turned_away(self) -> Ended | None:
+        """Why the present connection is none; None where somebody listened."""
+        kind = getattr(self.seat.channel, "ended", None)
+        return Ended(kind) if kind in ("refused", "no-path") else None
 
     def now(self) -> float:
         return self.stage.now()

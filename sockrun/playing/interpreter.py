@@ -79,7 +79,7 @@ def life(
     if connect is not None:
         command = yield from _made(connect, frame)
         event = yield command
-        frame.stage.record(frame.who, None, command, event)
+        frame.stage.record(frame.who, None, command, event or frame.turned_away)
         if isinstance(event, Failed):
             frame.fail("step", event.reason, environment=event.environment)
     if role.tls is not None:
@@ -137,7 +137,8 @@ def play(block: Block, frame: Frame) -> Role:
                     if action.__class__ is Connect and frame.tls is not None:
                         yield Close(frame.role.timeout)  # which may have to wait for room for close_notify
                     event = yield action
-                    record(frame.who, place, action, event, frame.rounds)
+                    told = frame.turned_away if event is None and action.__class__ is Connect else event
+                    record(frame.who, place, action, told, frame.rounds)
                     if event is not None:
                         refuse(event, frame)
             case Secure():
@@ -146,9 +147,11 @@ def play(block: Block, frame: Frame) -> Role:
                 for name, operand in step.variables:
                     frame.bind(name, (yield from _made(operand.evaluate, frame)))
             case Check():
-                mismatch = yield from _made(step.test, frame)
-                if mismatch is not None:
-                    check_failed(step, mismatch, frame)
+                verdict = yield from _made(step.test, frame)
+                if isinstance(verdict, Mismatch):
+                    check_failed(step, verdict, frame)
+                if verdict is not None:
+                    _bind(verdict, frame)
             case Repeat():
                 yield from _repeat(step, frame)
             case Include():

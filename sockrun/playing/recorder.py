@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
-from sockrun.commands import Command, Event, Match, Send
+from sockrun.commands import Command, Connect, Ended, Event, Match, Send, SendPieces
 from sockrun.masking import Mask
 from sockrun.network.loop import Loop
 from sockrun.playing.discretion import Watching
@@ -33,6 +33,7 @@ class Recorder:
         self._watcher = watcher if watcher is None or mask is None else Watching(watcher, mask)
         self._mask = mask
         self._started = loop.now()
+        self._turned_away: dict[str, Event] = {}  # roles whose connection is none, and why
         self._entries: deque[Entry] = deque(maxlen=REMEMBERED)
 
     @property
@@ -40,10 +41,10 @@ class Recorder:
         """How long the scenario has been running."""
         return self._loop.now() - self._started
 
-    def record(
-        self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()
-    ) -> None:
+    def record(self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()) -> None:
         """Keep what a role did or was told; of a large message its start and its end."""
+        if command.__class__ is Connect or self._turned_away:
+            event = self._unheard(name, command, event)
         if event.__class__ is Match:
             if len(event.data) > 2 * KEPT:
                 event = Match(self._clipped(event.data))
@@ -53,6 +54,16 @@ class Recorder:
         self._entries.append(entry)
         if self._watcher is not None:
             self._watcher(self._scenario, Trace(*entry))
+
+    def _unheard(self, name: str, command: Command | str, event: Event) -> Event:
+        """What is handed to a connection that is none goes nowhere; the step is told only when it waits."""
+        if isinstance(command, Connect):
+            self._turned_away.pop(name, None)
+            if isinstance(event, Ended) and event.refusal:
+                self._turned_away[name] = event
+        elif event is None and isinstance(command, Send | SendPieces):
+            return self._turned_away.get(name)
+        return event
 
     def trace(self) -> list[Trace]:
         return [Trace(*entry) for entry in self._entries]

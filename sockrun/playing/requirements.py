@@ -43,6 +43,11 @@ def _ipv6(program: Program) -> Iterator[str]:
         sock.close()
 
 
+def _root(program: Program) -> Iterator[str]:
+    if program.requires.root and os.geteuid() != 0:
+        yield "it has to be played by root"
+
+
 def _platform(program: Program) -> Iterator[str]:
     wanted = program.requires.platform
     if wanted and not sys.platform.startswith(wanted):
@@ -80,6 +85,7 @@ def _module(program: Program) -> Iterator[str]:
 _REQUIREMENTS: dict[str, Callable[[Program], Iterator[str]]] = {
     "command": _command,
     "ipv6": _ipv6,
+    "root": _root,
     "platform": _platform,
     "env": _env,
     "file": _file,

@@ -50,13 +50,13 @@ def in_short(result: Result) -> Iterator[str]:
 
 
 def _attempts(result: Result, style: Style) -> Iterator[str]:
-    """What came of each attempt but the one that is explained."""
-    for number, attempt in enumerate(result.earlier, 1):
-        explained = result.status is Status.FLAKY and number == len(result.earlier)
-        what = "did not pass:" if explained else f"did not pass: {visible(attempt.reason)}"
-        yield f"{style('strong', f'attempt {number}')} {what}"
-    if result.earlier and result.status is not Status.FLAKY:
-        yield style("strong", f"attempt {len(result.earlier) + 1}")
+    """Why each did not pass, the last of them for what follows."""
+    if not result.earlier:
+        return
+    others = result.earlier[:-1] if result.status is Status.FLAKY else result.earlier
+    for number, attempt in enumerate(others, 1):
+        yield f"{style('strong', f'attempt {number}')} did not pass: {visible(attempt.reason)}"
+    yield f"{style('strong', f'attempt {len(others) + 1}')} did not pass:"
 
 
 def _failure(failure: Failure, style: Style) -> Iterator[str]:

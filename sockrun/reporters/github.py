@@ -1,7 +1,7 @@
 """What GitHub shows of a run: annotations on the lines of files, and the summary of the job.
 
 Annotations are workflow commands on standard output, `::error file=...,line=...::message`
-(https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands), with paths from the workspace, since
+(https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands), with paths from the workspace:
 GitHub knows no others. They are written when the run has ended, behind the terminal's lines. The summary is Markdown,
 added to the file that `GITHUB_STEP_SUMMARY` names, where there is one.
 """
@@ -69,9 +69,9 @@ class GitHub:
     def _annotate(self, level: str, title: str, span: Span | None, message: Iterable[str], path: str = "") -> None:
         where = {"file": self._path(span.source.path if span else path)}
         if span is not None:
-            where |= {"line": str(span.line), "endLine": str(span.end_line)}
-            if span.line == span.end_line:  # GitHub knows columns of one line only
-                where |= {"col": str(span.column), "endColumn": str(max(span.column, span.end_column - 1))}
+            where |= {"line": str(span.line), "col": str(span.column)}
+            if span.line == span.end_line:
+                where["endColumn"] = str(max(span.column, span.end_column - 1))
         where["title"] = visible(title)
         properties = ",".join(f"{name}={_property(value)}" for name, value in where.items())
         self._annotations.append(f"::{level} {properties}::{_data(chr(10).join(message))}")

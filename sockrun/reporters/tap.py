@@ -95,9 +95,11 @@ def _block(members: dict[str, object], explanation: Sequence[str]) -> Iterator[s
     for name, value in members.items():
         shown = visible(value) if isinstance(value, str) else value
         yield f"  {name}: {json.dumps(shown, ensure_ascii=False)}"
-    if explanation:
-        yield "  explanation: |2"
-        yield from (f"    {visible(line)}".rstrip() for part in explanation for line in part.split("\n"))
+    first, *rest = "\n".join(explanation).strip("\n").split("\n")
+    if first:
+        yield "  explanation: |"
+        yield f"    {visible(first.lstrip()) or '-'}"  # the first line says how far all are indented
+        yield from (f"    {visible(line)}".rstrip() for line in rest)
     yield "  ..."
 
 

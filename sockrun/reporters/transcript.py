@@ -119,6 +119,9 @@ def _outcome(command: Command, event: Match | Mismatch | Ended | TimedOut | Fail
             return f"< {brief(event.data)}"
         case Mismatch():
             return f"! {brief(event.received)} came: {event.reason}"
+        case Ended() if isinstance(command, Connect | Send | SendPieces):
+            what = _DONE[type(command)](command).removeprefix("> ")
+            return f"{what}: {_ENDS[event.kind]}" if isinstance(command, Connect) else f"! {what} goes nowhere"
         case Ended():
             mark = "<" if event.meets(wanted) and not event.unread else "!"
             return f"{mark} {_ENDS[event.kind]}{_behind(event.unread)}"

@@ -49,7 +49,8 @@ class ScenarioFile(pytest.File):
             raise Invalid(loaded.errors)
         for program in loaded.programs:
             name = NAME + visible(program.id[len(program.source.path) :])
-            yield ScenarioItem.from_parent(self, name=name, program=program)
+            # Said here, since pytest takes what it makes of a name for one without parameters, and `--lf` forgets it.
+            yield ScenarioItem.from_parent(self, name=name, nodeid=f"{self.nodeid}::{name}", program=program)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str | TerminalRepr:
         error = excinfo.value

@@ -5,8 +5,7 @@ Must not live here: how something is played in the background (`background.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -31,6 +30,7 @@ class Sockrun:
     def __init__(self, folder: Path, test: str) -> None:
         self._folder = folder
         self._name = f"{test.replace('/', '_')}.yaml"
+        self._played: list[Played] = []
 
     def run(
         self,
@@ -55,7 +55,6 @@ class Sockrun:
             pytest.skip(results[0].reason)
         return results
 
-    @contextmanager
     def play(
         self,
         path: PathLike | None = None,
@@ -65,18 +64,24 @@ class Sockrun:
         text: str = "",
         allow_hosts: Sequence[str] = (),
         **options: Unpack[ScenarioOptions],
-    ) -> Iterator[Played]:
-        """Play a scenario, or some of its roles, beside a `with` block: see `sockrun.play`.
+    ) -> Played:
+        """A scenario, or some of its roles, to be played beside a `with` block: see `sockrun.play`.
 
-        Raises: ScenarioFailed (an AssertionError), where it does not pass; Invalid; ValueError; TypeError.
+        Raises: Invalid; ValueError; TypeError.
         """
         __tracebackhide__ = True
         program = api.only(self._loaded(path, yaml, {"play": api.as_swaps(roles), **options}), text)
         reason = unmet(program)
         if reason is not None:
             pytest.skip(reason)
-        with turn(port for _, port in program.fixed_ports), Played(program, allow_hosts) as played:
-            yield played
+        played = Played(program, allow_hosts)
+        self._played.append(played)
+        return played
+
+    def close(self) -> None:
+        """End what a test has left behind, which an interrupt at the wrong moment may do."""
+        for played in self._played:
+            played.close()
 
     def _loaded(self, path: PathLike | None, yaml: str | None, options: LoadOptions) -> list[Program]:
         """Raises: Invalid; TypeError, unless exactly one of path and text was given."""

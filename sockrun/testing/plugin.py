@@ -8,6 +8,8 @@ is imported when there is one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +49,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
 
 
 @pytest.fixture
-def sockrun(request: pytest.FixtureRequest) -> Sockrun:
+def sockrun(request: pytest.FixtureRequest) -> Iterator[Sockrun]:
     """Plays scenarios, or single roles of one beside the test's own code; paths are relative to the test's file."""
     from sockrun.testing.fixture import Sockrun
 
-    return Sockrun(request.path.parent, request.node.name)
+    with closing(Sockrun(request.path.parent, request.node.name)) as player:
+        yield player
