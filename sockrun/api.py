@@ -82,6 +82,7 @@ def run(
     *,
     parallel: int = PARALLEL,
     repeat: int = 1,
+    retries: int = 0,
     fail_fast: bool = False,
     tags: Sequence[str] = (),
     text: str = "",
@@ -95,6 +96,7 @@ def run(
     raised for a scenario that fails: see `Result.status`. Raises: Invalid, before anything is played, when a file is
     invalid.
 
+    What does not pass is played up to `retries` more times, and is `Status.FLAKY` if it passes then.
     `allow_hosts` are beyond loopback. `announce` is called with each server role and where it listens, when somebody
     outside is to take part.
     """
@@ -104,7 +106,9 @@ def run(
     files = loading.find(paths)
     programs = [*(item for item in items if isinstance(item, Program)), *_programs(files, about)]
     collector = _Collector()
-    settings = Settings(about, Selection(tags, text), parallel, repeat, fail_fast, allow_hosts=allow_hosts)
+    settings = Settings(
+        about, Selection(tags, text), parallel, repeat, fail_fast, allow_hosts=allow_hosts, retries=retries
+    )
     Session(settings, [collector], announce=announce).play(programs)
     return collector.results
 

@@ -2,7 +2,8 @@
 
 A block of YAML is a scenario that passes, unless its first line says more behind the language: `fails` (and the
 block of text that follows is part of the report), `fragment` (a piece of a file: only its shape is checked);
-`file=NAME` gives it a name, for the commands of the same page.
+`file=NAME` gives it a name, for the commands of the same page. YAML that is no scenario is `yml`: it can be read, and
+its commands exist. Python with a name is a file of tests, that with `fails` one that fails with the text behind it.
 """
 
 from __future__ import annotations
@@ -118,9 +119,14 @@ def _wrong(text: str) -> Iterator[str]:
         yield str(invalid)
 
 
-@pytest.mark.parametrize("block", [b for b in YAML if b.name and "/" in b.name], ids=str)
+@pytest.mark.parametrize("block", [b for b in [*YAML, *of("yml")] if b.name and "/" in b.name], ids=str)
 def test_an_example_that_is_shown_is_the_example(block: Block) -> None:
     assert block.text == (TOP / str(block.name)).read_text("utf-8")
+
+
+@pytest.mark.parametrize("block", of("yml"), ids=str)
+def test_an_example_for_another_tool_is_yaml(block: Block) -> None:
+    document.read(Source("block", block.text))
 
 
 # --- commands ----------------------------------------------------------------------------------
@@ -169,7 +175,7 @@ def test_a_taken_port_is_told_as_the_readme_says(sockrun: CommandLine) -> None:
 
 
 def shell_commands() -> Iterator[tuple[Block, str]]:
-    for block in of("sh"):
+    for block in [*of("sh"), *of("yml")]:
         for line in block.text.splitlines():
             for command in re.findall(r"(?:^|[ /(])sockrun ([a-z][^&|;>#]*)", line):
                 yield block, command
@@ -178,14 +184,14 @@ def shell_commands() -> Iterator[tuple[Block, str]]:
 @pytest.mark.parametrize(("block", "command"), [pytest.param(b, c, id=f"{b}-{c}") for b, c in shell_commands()])
 def test_a_command_of_the_shell_examples_exists(block: Block, command: str, sockrun: CommandLine) -> None:
     """The command and each of its options are in the help."""
-    name, *words = shlex.split(command)
+    name, *words = shlex.split(command, comments=True)
     told = sockrun(name, "--help").out
     assert f"sockrun {name}" in told
     options = [word.partition("=")[0] for word in words if re.match(r"-{1,2}[a-z]", word)]
     assert [option for option in options if not re.search(rf"(?m)^ .*{option}\b", told)] == []
 
 
-@pytest.mark.parametrize("block", of("python"), ids=str)
+@pytest.mark.parametrize("block", [block for block in of("python") if not block.name], ids=str)
 def test_a_python_example_prints_what_it_says(block: Block, tmp_path: Path) -> None:
     shown = subprocess.run(
         [sys.executable, "-W", "error", "-c", block.text],
@@ -195,6 +201,25 @@ def test_a_python_example_prints_what_it_says(block: Block, tmp_path: Path) -> N
         text=True,
     )
     assert (shown.stderr, shown.stdout) == ("", block.following)
+
+
+@pytest.mark.parametrize("block", [block for block in of("python") if block.name], ids=str)
+def test_a_file_of_tests_gives_what_the_page_says(block: Block, tmp_path: Path) -> None:
+    """It passes, or fails with each line of the text behind it."""
+    for other in BLOCKS:
+        if other.page == block.page and other.name and other.language in ("yaml", "python"):
+            (tmp_path / other.name).write_text(other.text)
+    plugin = ("-p", "sockrun.testing.plugin")
+    shown = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugin, str(block.name)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+    )
+    fails = "fails" in block.words
+    assert shown.returncode == (pytest.ExitCode.TESTS_FAILED if fails else pytest.ExitCode.OK), shown.stdout
+    assert [line for line in (block.following.splitlines() if fails else []) if line not in shown.stdout] == []
 
 
 # --- links and lists ---------------------------------------------------------------------------

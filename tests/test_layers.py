@@ -45,17 +45,21 @@ LAYERS: dict[str, str] = {
     "remembering": "diagnostics program reporters results",
     "watching": "diagnostics",
     "session": "commands compiling diagnostics network playing program reporters results",
-    "api": "commands compiling diagnostics network playing program reporters results session wire.contents",
-    "cli": "choosing commands compiling diagnostics ending network outline playing program reading remembering reporters results "
-    "session units watching",
+    "background": "commands network playing program reporters results",
+    "api": "background commands compiling diagnostics network playing program reporters results session wire.contents",
+    "testing": "api background compiling diagnostics network playing program reporters results",
+    "cli": "choosing commands compiling diagnostics ending network outline playing program reading remembering "
+    "reporters results session units watching",
     "__main__": "cli",
-    "": "api diagnostics program results",  # sockrun/__init__.py: the public names
+    "": "api background diagnostics program results",  # sockrun/__init__.py: the public names
 }
 
 # Outside modules that only some of ours may import.
 HOMES: dict[str, str] = {
     "fcntl": "network",
+    "_pytest": "testing",
     "jsonschema": "reading.schema",
+    "pytest": "testing",
     "regex": "masking matching",
     "selectors": "network",
     "signal": "network __main__",
@@ -63,13 +67,15 @@ HOMES: dict[str, str] = {
     "ssl": "network",
     "subprocess": "network",
     "termios": "network",
+    "threading": "background",
     "cryptography": "network.authority",
     "trustme": "network.authority",
     "typer": "cli",
     "watchfiles": "watching",
     "yaml": "reading.document",
 }
-NOWHERE = frozenset({"asyncio", "threading", "concurrent", "multiprocessing"})  # one loop, one thread
+# One loop, one thread; a second thread is there for the caller of `background` alone.
+NOWHERE = frozenset({"asyncio", "concurrent", "multiprocessing"})
 FILE_LINES, FUNCTION_LINES = 450, 60
 
 

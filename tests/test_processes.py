@@ -199,7 +199,8 @@ def test_it_may_not_take_longer_than_its_timeout() -> None:
 def test_the_scenario_waits_for_it_no_longer_than_its_own_timeout() -> None:
     code = python("import time; time.sleep(60)")
     result = play(f"timeout: 300ms\nprocesses: {{p: {{command: {code}, expect_exit: 0}}}}")
-    assert message_of(result) == "the scenario's timeout of 0.3 s has passed: p has not ended"
+    passed = "the scenario's timeout of 0.3 s has passed: p has not "
+    assert message_of(result) in (passed + "ended", passed + "started")  # where the machine is slow to start it
 
 
 def test_a_role_that_holds_waits_for_it() -> None:
@@ -398,7 +399,7 @@ def test_megabytes_of_output_are_read_and_not_kept() -> None:
     code = "import sys; [sys.stdout.write('x' * 99 + chr(10)) for _ in range(300_000)]; sys.exit(1)"
     result = awaited(code, "expect_exit: 0")
     assert message_of(result).startswith("p ended with exit status 1, not 0")
-    assert len(result.trace) < 1000
+    assert len(result.trace) < 300_000 / 50  # how many lines come at once is the system's affair
     assert any("more lines" in str(entry.command) for entry in result.trace)
 
 

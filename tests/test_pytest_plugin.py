@@ -26,6 +26,16 @@ roles:
   client: {side: client, to: server, payload: "${word}", expect: "pong"}
 """
 
+TAKES_A_WHILE = """
+roles:
+  server:
+    protocol: tcp
+    side: server
+    port: PORT
+    steps: [{expect: "ping"}, {pause: 50ms}, {send: "pong"}]
+  client: {side: client, to: server, payload: "ping", expect: "pong"}
+"""
+
 
 @pytest.fixture(autouse=True)
 def _only_this_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +176,7 @@ def test_a_failure_that_is_expected_passes_and_a_pass_fails(pytester: pytest.Pyt
 def test_tags_are_marks_that_are_known(pytester: pytest.Pytester) -> None:
     """But for those that mean something else to pytest, or cannot be named."""
     passing(pytester, "a.sock.yaml", tag="slow-one")
-    passing(pytester, "b.sock.yaml", tag='skip, xfail, "two words", "a:b", "(", _x, ""')
+    passing(pytester, "b.sock.yaml", tag='skip, xfail, "two words", "a:b", "(", _x')
     passing(pytester, "c.sock.yaml", tag="registered")
     pytester.makeini("[pytest]\nmarkers = registered(why): by hand\n")
     strict = ("--strict-markers", "-W", "error")
@@ -202,15 +212,10 @@ def test_workers_never_share_a_port(pytester: pytest.Pytester) -> None:
     """Neither one that a scenario names as a number, nor a reserved one; tests of Python code keep to that too."""
     with closing(Ports()) as ports:
         port = ports.reserve()
-    slow = (
-        PASSES.format(name="x", tag="t")
-        .replace('payload: "pong"', f"port: {port}, steps: [STEPS]")
-        .replace('expect: "ping", port', "port")
-    )
-    slow = slow.replace("STEPS", '{expect: "ping"}, {pause: 50ms}, {send: "pong"}')
+    slow = TAKES_A_WHILE.replace("PORT", str(port))
     for number in range(6):
         write(pytester, f"fixed{number}.sock.yaml", slow)
-        write(pytester, f"free{number}.sock.yaml", "ports: [one]\n" + slow.replace(str(port), "${ports.one}"))
+        write(pytester, f"free{number}.sock.yaml", "ports: [one]\n" + TAKES_A_WHILE.replace("PORT", "${ports.one}"))
     write(pytester, "whole.yaml", slow)
     pytester.makepyfile(
         """

@@ -92,3 +92,11 @@ def test_the_command_is_installed(installed: Path, folder: Path) -> None:
     """The program `sockrun` itself, as pip has written it."""
     done = python(str(installed / "bin" / "sockrun"), "--version", cwd=folder, path=installed)
     assert done.stdout.startswith("sockrun "), done.stderr
+
+
+def test_pytest_finds_the_installed_plugin(installed: Path, folder: Path) -> None:
+    """By its entry point; nothing has to be said."""
+    (folder / "good.yaml").rename(folder / "good.sock.yaml")
+    done = python("-m", "pytest", "-p", "no:cacheprovider", "-v", cwd=folder, path=installed)
+    assert "good.sock.yaml::scenario PASSED" in done.stdout, done.stderr
+    assert done.returncode == 0

@@ -140,7 +140,7 @@ class Loop:
 
     def wake(self, task: Task, event: Event = None) -> None:
         """Resume the task in a coming turn, not now: the caller is in the middle of another one."""
-        self.ready.append(lambda: self.resume(task, event))
+        self.ready.append(partial(self.resume, task, event))
 
     def resume(self, task: Task, event: Event) -> None:
         """Run the task until a command is pending or it ends. It may have been stopped in the meantime."""

@@ -33,17 +33,21 @@ class Sharing:
         self.addresses: dict[str, Address] = dict(program.elsewhere)  # and what the servers really bound
         self.connections: dict[str, int] = defaultdict(int)  # accepted so far, by role
         self.of_process: Callable[[str, str], Value] | None = None
+        self.used: Callable[[object], None] = lambda what: None  # told what each task changes or looks at
 
     # --- facts ---
 
     def tell(self, facts: tuple[Fact, ...]) -> None:
         for fact in facts:
+            self.used(fact)
             if fact not in self._facts:
                 self._facts.add(fact)
                 for task in self._waiting.pop(fact, ()):
                     self._go_on(task)
 
     def wait(self, task: Task, command: Await) -> Reply:
+        for fact in command.facts:
+            self.used(fact)
         missing = [fact for fact in command.facts if fact not in self._facts]
         if not missing:
             return None
@@ -62,6 +66,7 @@ class Sharing:
 
     def arrive(self, task: Task, name: str) -> Reply:
         """The task is at the barrier: the last one lets all go on (and may come again)."""
+        self.used(("barrier", name))
         there = self._at_barrier[name]
         there.append(task)
         if len(there) < self.participants(name):
@@ -73,6 +78,7 @@ class Sharing:
         return None
 
     def at_barrier(self, name: str) -> list[Task]:
+        self.used(("barrier", name))
         return self._at_barrier[name]
 
     def participants(self, name: str) -> int:
@@ -104,6 +110,7 @@ class Sharing:
 
     def _of_role(self, role: str, index: int | None, attribute: str) -> Value:
         if attribute == "connections":
+            self.used(("connections", role))
             return self.connections[role]
         if attribute in ("host", "port") and role in self.addresses:
             address = self.addresses[role]

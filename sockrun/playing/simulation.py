@@ -52,12 +52,14 @@ class Simulation:
         self._turns = turns
         self.world = World(program.network, seed, conditions)
         self.network = Kernel(guard=_OpenGuard(), system=self.world)
+        self.network.loop.ready = conditions.ready()
         needs_files = program.files or program.certificates or program.authority
         workspace = Workspace() if needs_files else Nowhere()
         self.scene = Scene(program, self.network, self._results.append, watcher, workspace=workspace, sealed=True)
         self.world.moved = self._moved
         self.world.missing = self._missing
         self.world.note = self._note
+        self.scene.sharing.used = conditions.used
 
     def run(self, interrupted: Callable[[], bool] = lambda: False) -> Result:
         """Play it to its end."""

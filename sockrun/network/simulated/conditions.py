@@ -5,10 +5,14 @@ Must not live here: what a scenario says of its network (`program.Faults`): that
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from selectors import SelectorKey
 from typing import Literal, Protocol, TypeAlias
 
 Fate: TypeAlias = Literal["arrives", "lost", "doubled", "late"]
+How: TypeAlias = Literal["fin", "half-close", "reset", "silence"]
+Ready: TypeAlias = deque[Callable[[], None]]
 
 
 class Conditions(Protocol):
@@ -19,12 +23,29 @@ class Conditions(Protocol):
         when nothing else can be done before. 0: all of them wait that long, and for what is sent until then."""
         ...
 
+    def held(self, stream: int, offset: int) -> float:
+        """Seconds that the bytes from there on wait, besides, where the last answer of `together` cut them off."""
+        ...
+
+    def ending(self, stream: int) -> tuple[int, How] | None:
+        """The offset at which the stream ends, whatever its sender does, and how: `fin` and `reset` end the other
+        direction too."""
+        ...
+
     def fate(self, number: int) -> Fate:
         """What becomes of a datagram, where the scenario's `network` lets more than one thing happen to it."""
         ...
 
     def in_order(self, found: list[tuple[SelectorKey, int]]) -> list[tuple[SelectorKey, int]]:
-        """Those whose sockets are ready, in the order in which they are told."""
+        """Those whose sockets are ready, in the order in which they are told; who is left out is asked again."""
+        ...
+
+    def ready(self) -> Ready:
+        """An empty queue for the loop: `popleft` decides who goes on."""
+        ...
+
+    def used(self, what: object) -> None:
+        """Whoever goes on now has changed this, or looked at it."""
         ...
 
 
@@ -34,11 +55,23 @@ class Plain:
     def together(self, stream: int, offset: int, size: int) -> int:
         return size
 
+    def held(self, stream: int, offset: int) -> float:
+        return 0.0
+
+    def ending(self, stream: int) -> tuple[int, How] | None:
+        return None
+
     def fate(self, number: int) -> Fate:
         return "arrives"
 
     def in_order(self, found: list[tuple[SelectorKey, int]]) -> list[tuple[SelectorKey, int]]:
         return found
+
+    def ready(self) -> Ready:
+        return deque()
+
+    def used(self, what: object) -> None:
+        """Nobody asks."""
 
 
 PLAIN = Plain()

@@ -14,6 +14,7 @@ import errno
 import socket
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -25,6 +26,8 @@ from sockrun.network.simulated.world import World
 
 LONGEST = {socket.AF_INET: 65507, socket.AF_INET6: 65527, socket.AF_UNIX: 212_960}  # bytes (RFC 768, unix(7))
 BROADCASTS = frozenset({"255.255.255.255", "127.255.255.255"})
+BUFFER = 212_992  # bytes of a socket's buffer, if nobody says otherwise (socket(7): rmem_default)
+OVERHEAD = 768  # bytes that each datagram costs beside its own
 LATE = 0.05  # seconds that a datagram takes longer which comes late
 
 
@@ -36,13 +39,16 @@ class DatagramSocket(MemorySocket):
         self._peer: tuple[str, int] | None = None
         self._inbox: deque[tuple[bytes, Any]] = deque()
         self._held = 0  # bytes in it
+        self._crowd: list[DatagramSocket] = []  # unix: those who wait for room here
+        self._full: DatagramSocket | None = None  # unix: whoever had no room for what this socket sends
         self._links: dict[tuple[str, int], _Way] = {}
 
     def connect_ex(self, address: Any) -> int:
         host, port = self.taken_apart(address)
-        if self.family == socket.AF_UNIX and not self._receivers(host, port):
-            taken = host.startswith("\0") or any(self.world.at_address(self.family, (self.kind, host), host))
-            return errno.ECONNREFUSED if taken else errno.ENOENT
+        if self.family == socket.AF_UNIX:
+            why = self._unheard(host)
+            if why:
+                return why
         self._peer = (host, port)
         self.name_for(host)
         return 0
@@ -76,13 +82,19 @@ class DatagramSocket(MemorySocket):
         return len(data)
 
     def _hand_over_unix(self, data: bytes, path: str) -> None:
-        there = self._receivers(path, 0)
-        if not there:
-            taken = any(self.world.at_address(self.family, (self.kind, path), path))
-            fail(errno.ECONNREFUSED if taken or path.startswith("\0") or self._peer else errno.ENOENT)
-        if not there[0].has_room(data):
+        why = self._unheard(path)
+        if why:
+            fail(errno.ECONNREFUSED if self._peer == (path, 0) else why)
+        (there,) = self._receivers(path, 0)
+        if not there.has_room(data):
+            self._full = there
+            there._crowd.append(self)
             fail(errno.EAGAIN)
-        there[0].deliver(data, self.getsockname() if self.named else None)
+        there.deliver(data, self.getsockname() if self.named else None)
+
+    def _unheard(self, path: str) -> int:
+        """Why nobody hears what is sent to the path; of one who is connected to somebody else it is EPERM (unix(7))."""
+        return self.nobody_at(path) or (0 if self._receivers(path, 0) else errno.EPERM)
 
     # --- arriving ---
 
@@ -124,8 +136,10 @@ class DatagramSocket(MemorySocket):
             else:
                 self.world.note(f"loses a datagram of {len(data)} bytes: the receiver's buffer is full")
                 self.world.missing(self._address(host, port), -1)
+        if not there:
+            self.world.missing(self._address(host, port), -1)
         if not there and self._peer == (host, port) and not self.closed:
-            self.world.after(self.world.faults.latency, self._unreachable)
+            self.world.later(self.world.faults.latency, self._unreachable)
 
     def _unreachable(self) -> None:
         if not self.closed:
@@ -141,12 +155,13 @@ class DatagramSocket(MemorySocket):
         self.world.missing(self._address(host, port), copies)
 
     def has_room(self, data: bytes) -> bool:
-        size = self.option(socket.SO_RCVBUF) or self.world.buffer
-        return not self._inbox or self._held + len(data) <= size
+        size = self.option(socket.SO_RCVBUF) or BUFFER
+        return not self._inbox or self._held + len(data) + OVERHEAD <= size
 
     def deliver(self, data: bytes, sender: Any) -> None:
-        self._held += len(data)
+        self._held += len(data) + OVERHEAD
         self._inbox.append((data, sender))
+        self.world.used((self._number,))
         self.touch()
 
     def recvfrom_into(self, buffer: memoryview) -> tuple[int, Any]:
@@ -154,12 +169,25 @@ class DatagramSocket(MemorySocket):
         if not self._inbox:
             fail(errno.EAGAIN)
         data, sender = self._inbox.popleft()
-        self._held -= len(data)
+        self.world.used((self._number,))
+        self._held -= len(data) + OVERHEAD
+        self._let_in()
         buffer[: len(data)] = data
         return len(data), sender
 
+    def _let_in(self) -> None:
+        """Who waited for room may try again."""
+        crowd, self._crowd = self._crowd, []
+        for sock in crowd:
+            sock._full = None
+            sock.touch()
+
+    def close(self) -> None:
+        super().close()
+        self._let_in()
+
     def ready(self) -> int:
-        return (READ if self._inbox or self._error else 0) | WRITE
+        return (READ if self._inbox or self._error else 0) | (WRITE if self._full is None else 0)
 
 
 class _Way:
@@ -178,14 +206,16 @@ class _Way:
         if fate == "lost":
             self._told_missing(-1)
             return
+        if fate == "late":
+            self._world.after(LATE, partial(self._send, data))
+            return
         for _ in range(2 if fate == "doubled" else 1):
-            self._send(data, LATE if fate == "late" else 0.0)
+            self._send(data)
         if fate == "doubled":
             self._told_missing(1)
 
-    def _send(self, data: bytes, later: float) -> None:
-        now = self._world.clock() + later
-        copies = self._link.take(data, now)
+    def _send(self, data: bytes) -> None:
+        copies = self._link.take(data, self._world.clock())
         if copies != 1:
             self._told_missing(copies - 1)
         self._leave()

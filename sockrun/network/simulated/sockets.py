@@ -19,7 +19,16 @@ READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::", socket.AF_UNIX: ""}
 LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
-BUFFERS = {socket.SO_SNDBUF, socket.SO_RCVBUF}
+LEAST = {socket.SO_SNDBUF: 4608, socket.SO_RCVBUF: 2304}  # bytes of a buffer, however few are asked for (socket(7))
+
+# What the system takes for an option; of others it takes anything (ip(7), ipv6(7), tcp(7)).
+_TAKEN = {
+    (socket.IPPROTO_IP, socket.IP_TTL): range(1, 256),
+    (socket.IPPROTO_IP, socket.IP_MULTICAST_TTL): range(256),
+    (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS): range(-1, 256),
+    (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS): range(-1, 256),
+    (socket.IPPROTO_TCP, socket.TCP_MAXSEG): (0, *range(88, 32768)),
+}
 
 
 def fail(code: int) -> NoReturn:
@@ -56,8 +65,11 @@ class MemorySocket:
     # --- options ---
 
     def setsockopt(self, level: int, option: int, value: Any) -> None:
-        if level == socket.SOL_SOCKET and option in BUFFERS:
-            value *= 2  # for the system's own use (socket(7))
+        taken = _TAKEN.get((level, option))
+        if taken is not None and value not in taken:
+            fail(errno.EINVAL)
+        if level == socket.SOL_SOCKET and option in LEAST:
+            value = max(2 * value, LEAST[option])  # half of it for the system's own use (socket(7))
         self.options[level, option] = value
 
     def getsockopt(self, level: int, option: int) -> int:
@@ -72,7 +84,7 @@ class MemorySocket:
     def aborts(self) -> bool:
         """Whether closing it sends RST (SO_LINGER 0)."""
         linger = self.option(socket.SO_LINGER)
-        return bool(linger) and struct.unpack("ii", linger) == (1, 0)
+        return self.family != socket.AF_UNIX and bool(linger) and struct.unpack("ii", linger) == (1, 0)
 
     # --- names ---
 
@@ -98,13 +110,29 @@ class MemorySocket:
         return (f"{host}%{more[1]}" if len(more) > 1 and more[1] else host), port
 
     def bind(self, address: Any) -> None:
+        if self.named:
+            fail(errno.EINVAL)
         host, port = self.taken_apart(address)
-        if self.family == socket.AF_UNIX and not host:
-            host = self.world.free_name()
-        elif self.family != socket.AF_UNIX:
+        if self.family == socket.AF_UNIX:
+            host = host or self.world.free_name()
+            if not host.startswith("\0"):
+                self.world.take_path(self, host)
+        else:
             port = port or self.world.free_port(self.kind)
         self.world.take(self, (self.kind, host if self.family == socket.AF_UNIX else port), host)
         self.host, self.port, self.named = host, port, True
+
+    def nobody_at(self, path: str) -> int:
+        """Why nobody of this kind takes what is sent to a unix path (unix(7)); 0: somebody may."""
+        if path.startswith("\0"):
+            there = next(self.world.at_address(self.family, (self.kind, path), path), None)
+            return 0 if there is not None else errno.ECONNREFUSED
+        there = self.world.at_path(path)
+        if there is None:
+            return errno.ENOENT
+        if there.closed:
+            return errno.ECONNREFUSED
+        return 0 if there.kind == self.kind else errno.EPROTOTYPE
 
     def name_for(self, host: str) -> None:
         """Give it a name of its own, if it has none, when it turns to `host` (ip(7))."""

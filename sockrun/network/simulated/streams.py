@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from sockrun.network.simulated.pipes import Pipe
@@ -50,11 +49,13 @@ class StreamSocket(MemorySocket):
 
     def listen(self, backlog: int) -> None:
         self._listening, self._backlog = True, backlog
+        self.world.used(self.where)
 
     def accept(self) -> tuple[Any, Any]:
         if not self._waiting:
             fail(errno.EAGAIN)
         sock = self._waiting.popleft()
+        self.world.used(self.where)
         return sock, sock.raw(*sock._to)
 
     @property
@@ -73,18 +74,10 @@ class StreamSocket(MemorySocket):
         if self.family == socket.AF_UNIX:
             return self._connect_unix()
         self._connecting = True
-        self._under_way(self._ask)
+        self.world.later(self.world.faults.latency, self._ask)
         if self._connecting:
             return errno.EINPROGRESS
         return self.told_error()
-
-    def _under_way(self, call: Callable[[], None]) -> None:
-        """Call when a segment would have arrived, which may be at once."""
-        latency = self.world.faults.latency
-        if latency:
-            self.world.after(latency, call)
-        else:
-            call()
 
     def _listener(self) -> StreamSocket | None:
         host, port = self._to
@@ -95,8 +88,8 @@ class StreamSocket(MemorySocket):
     def _connect_unix(self) -> int:
         listener = self._listener()
         if listener is None:
-            taken = next(self.world.at_address(self.family, (self.kind, self._to[0]), self._to[0]), None)
-            return errno.ENOENT if taken is None and not self._to[0].startswith("\0") else errno.ECONNREFUSED
+            self.world.used((self.kind, self._to[0]))
+            return self.nobody_at(self._to[0]) or errno.ECONNREFUSED
         if listener._crowded:
             return errno.EAGAIN
         listener._take(self)
@@ -109,12 +102,13 @@ class StreamSocket(MemorySocket):
             return
         listener = self._listener()
         if listener is None:
-            self._under_way(self._refused)
+            self.world.used((self.kind, self._to[1]))
+            self.world.later(self.world.faults.latency, self._refused)
         elif listener._crowded:
             self.world.after(AGAIN, self._ask)
         else:
             listener._take(self)
-            self._under_way(self._connected)
+            self.world.later(self.world.faults.latency, self._connected)
 
     def _refused(self) -> None:
         self._connecting = False
@@ -133,14 +127,18 @@ class StreamSocket(MemorySocket):
         server._established = True
         server.peer, client.peer = client, server
         number = next(self.world.connections)
-        client._out = server._in = client._pipe(2 * number, server)
-        server._out = client._in = server._pipe(2 * number + 1, client)
+        client._out = server._in = there = client._pipe(2 * number, server)
+        server._out = client._in = back = server._pipe(2 * number + 1, client)
+        there.back, back.back = back, there
+        self.world.pipes += [there, back]
+        self.world.used(self.where)
         self._waiting.append(server)
         self.touch()
 
     def _pipe(self, number: int, receiver: StreamSocket) -> Pipe:
         sizes = (self._size(socket.SO_SNDBUF), receiver._size(socket.SO_RCVBUF))
-        return Pipe(self.world, number, sizes, (receiver._came, self.touch))
+        ends = ((self.host, self.port), (receiver.host, receiver.port))
+        return Pipe(self.world, number, sizes, (receiver._came, self.touch), ends)
 
     def _size(self, option: int) -> int:
         return self.option(option) or self.world.buffer
@@ -187,7 +185,7 @@ class StreamSocket(MemorySocket):
     def send(self, data: bytes | memoryview) -> int:
         self.raise_error()
         if self._out is None:
-            fail(errno.ENOTCONN)
+            fail(errno.ENOTCONN if self.family == socket.AF_UNIX else errno.EPIPE)
         gone = self.family == socket.AF_UNIX and self.peer is not None and self.peer.closed
         if self._dead or self._shut or gone:
             fail(errno.EPIPE)
@@ -197,11 +195,16 @@ class StreamSocket(MemorySocket):
         return size
 
     def shutdown(self, how: int) -> None:
-        if self._out is None or self._dead:
+        if self._out is None or ((self._dead or self._over) and self.family != socket.AF_UNIX):
             fail(errno.ENOTCONN)
-        if not self._shut:
+        if not self._shut and not self._dead:
             self._shut = True
             self._out.finish()
+
+    @property
+    def _over(self) -> bool:
+        """Whether both directions have ended in order."""
+        return self._shut and self._in is not None and self._in.end is not None
 
     def all_left(self) -> bool:
         return self._out is None or self._dead or self._out.left

@@ -28,6 +28,7 @@ from sockrun.network.simulated.conditions import PLAIN, Conditions
 from sockrun.program import Faults
 
 if TYPE_CHECKING:
+    from sockrun.network.simulated.pipes import Pipe
     from sockrun.network.simulated.sockets import MemorySocket
 
 SECOND = 1_000_000_000  # nanoseconds
@@ -55,6 +56,8 @@ class World:
         self.note: Callable[[str], None] = lambda what: None  # told of each fault of the network
         self.connections = count()
         self.datagrams = count()
+        self.pipes: list[Pipe] = []  # by their numbers
+        self.used = conditions.used
         self._random = Random(f"{seed}")
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._serial = count()
@@ -63,6 +66,7 @@ class World:
         self._reserved = count(RESERVED)
         self._ephemeral = count(EPHEMERAL)
         self._bound: dict[Where, list[MemorySocket]] = defaultdict(list)
+        self._files: dict[str, MemorySocket] = {}  # who has bound a path; it outlives the socket (unix(7))
 
     # --- time ---
 
@@ -75,6 +79,13 @@ class World:
 
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         self.at(self.now + ceil(seconds * SECOND), call)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """As `after`, but at once where it takes no time, as on loopback."""
+        if seconds:
+            self.after(seconds, call)
+        else:
+            call()
 
     def advance(self, until: int | None) -> bool:
         """Let the next thing happen that is due until then; else the time comes. False: nothing happened."""
@@ -139,17 +150,28 @@ class World:
 
     @property
     def in_use(self) -> list[Where]:
-        """The addresses that somebody has."""
-        return list(self._bound)
+        """The addresses that somebody has, and the paths that are left."""
+        return [*self._bound, *((socket.AF_UNIX, path) for path in self._files)]
 
     def free_port(self, kind: int) -> int:
         return next(port for port in self._ephemeral if (kind, port) not in self._bound)
+
+    def take_path(self, sock: MemorySocket, path: str) -> None:
+        """Make a unix socket's file. Raises: OSError."""
+        if path in self._files:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        self._files[path] = sock
+
+    def at_path(self, path: str) -> MemorySocket | None:
+        """Whoever has bound it, though it be closed; None: there is no such file."""
+        return self._files.get(path)
 
     def free_name(self) -> str:
         return f"\0{next(self._names):05x}"  # as Linux names it (unix(7), autobind)
 
     def remove_path(self, address: Address | None) -> None:
-        """A name goes with its socket: there are no files here."""
+        if address is not None and address.path:
+            self._files.pop(address.host, None)
 
     # --- the rest of `System` ---
 
@@ -203,7 +225,7 @@ class MemorySelector(selectors.BaseSelector):
         until = None if timeout is None else world.now + ceil(max(0.0, timeout) * SECOND)
         while not (found := self._ready()) and world.advance(until):
             pass
-        return world.conditions.in_order(found) if len(found) > 1 else found
+        return world.conditions.in_order(found) if found else found
 
     def _ready(self) -> list[tuple[selectors.SelectorKey, int]]:
         found = []

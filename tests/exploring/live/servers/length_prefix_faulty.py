@@ -1,9 +1,9 @@
 """Takes it for granted that a length prefix comes whole."""
 
-import socketserver
-import sys
 import socket
+import socketserver
 import struct
+import sys
 
 
 class Conversation(socketserver.BaseRequestHandler):

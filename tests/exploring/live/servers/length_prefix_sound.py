@@ -1,8 +1,8 @@
 """Waits for the whole length prefix, and for the whole body."""
 
 import socketserver
-import sys
 import struct
+import sys
 
 
 class Conversation(socketserver.BaseRequestHandler):

@@ -1,8 +1,8 @@
 """A reset of one client ends the program."""
 
+import os
 import socketserver
 import sys
-import os
 
 
 class Conversation(socketserver.BaseRequestHandler):
