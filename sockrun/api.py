@@ -15,10 +15,11 @@ from sockrun.compiling import loading
 from sockrun.compiling.loading import Loaded, Options
 from sockrun.compiling.swapping import Swaps
 from sockrun.diagnostics import Diagnostic, Invalid, in_order
+from sockrun.pairing import files as pairing
 from sockrun.playing.runner import PARALLEL
 from sockrun.program import Program
 from sockrun.reporters.base import Progress
-from sockrun.results import Result, Trace
+from sockrun.results import Result, Trace, Unpaired
 from sockrun.session import Selection, Session, Settings
 from sockrun.wire.contents import MESSAGE_LIMIT
 
@@ -66,15 +67,27 @@ def loads(text: str, name: PathLike = "scenario", **options: Unpack[LoadOptions]
     return _playable([loading.load_text(text, os.fspath(name), _options(**options))])
 
 
-def validate(paths: PathLike | Iterable[PathLike]) -> list[Diagnostic]:
-    """All that is wrong with files and the scenario files in folders, in their order; warnings too."""
+def validate(
+    paths: PathLike | Iterable[PathLike],
+    *,
+    pair: bool = True,
+    unpaired: Callable[[Unpaired], None] | None = None,
+) -> list[Diagnostic]:
+    """All that is wrong with files and the scenario files in folders, in their order; warnings too.
+
+    `pair`: also where the roles of a file do not fit each other, which is found out in memory, without a socket.
+    `unpaired` is called with each scenario of which that cannot be said, and why.
+    """
     given = _paths(paths)
     try:
         files = loading.find(given)
     except Invalid as missing:
         return list(missing.diagnostics)
-    options = Options(folders=_folders(given))
-    return [diagnostic for file in files for diagnostic in loading.load(file, options).diagnostics]
+    found = pairing.validate(files, Options(folders=_folders(given)), pair)
+    if unpaired is not None:
+        for scenario in found.unpaired:
+            unpaired(scenario)
+    return found.diagnostics
 
 
 def run(

@@ -127,6 +127,14 @@ class Result:
         return self.status is Status.PASSED
 
 
+class Unpaired(NamedTuple):
+    """A scenario whose roles `validate` could not hold against each other; `reason` is a sentence without full stop."""
+
+    path: str
+    id: str
+    reason: str
+
+
 # In this order the first that occurs among many results is the exit status of the whole run.
 EXIT_STATUS: dict[Status, int] = {
     Status.INTERRUPTED: 130,

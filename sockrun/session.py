@@ -94,7 +94,7 @@ class Session:
         self._reporters = reporters
         self._interrupts = interrupts
         self._announce = announce
-        self.progress = Progress(repeat=settings.repeat)
+        self.progress = Progress(repeat=settings.repeat, seed=settings.seed)
 
     def run(self, files: Sequence[Path]) -> Progress:
         """Read and play files. Raises: EnvironmentRefused, when a report cannot be written."""

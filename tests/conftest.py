@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.command_line import CommandLine
+from tests.playing import simulated
 
 pytest_plugins = ["pytester"]
 
@@ -17,6 +19,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the texts that golden tests find, instead of comparing them",
     )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "played_on" in metafunc.fixturenames:
+        real = next(metafunc.definition.iter_markers("real_sockets"), None)
+        assert real is None or real.args, "say why it is for real sockets only"
+        kinds = ["kernel"] if real else ["kernel", "simulated"]
+        metafunc.parametrize("played_on", kinds, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def played_on(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What the scenarios of a test are played on: 'kernel' or 'simulated'. See `playing.both_networks`."""
+    before = simulated.set(request.param == "simulated")
+    yield request.param
+    simulated.reset(before)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sockrun.compiling.loading import Options
 from sockrun.network.kernel import SCRATCH, Kernel
 from sockrun.playing.runner import Runner
 from sockrun.results import Failure, Result, Status
-from tests.playing import programs
+from tests.playing import programs, simulated
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -66,6 +66,7 @@ roles:
 
 def play_outside(text: str, behave: Behaviour, *, read_size: int = SCRATCH) -> Result:
     """Play a scenario whose `${port}` belongs to a TCP server outside."""
+    assert not simulated.get(), "nobody is outside of a simulation: the test is @real_sockets"
     network = Kernel(read_size)
     with ExitStack() as open_ones:
         open_ones.callback(network.close)

@@ -1,12 +1,17 @@
-"""Play scenarios in a test: on real sockets, in this process."""
+"""Play scenarios in a test, in this process: on real sockets, or on simulated ones where the test says so.
+
+A module that says `pytestmark = both_networks` has each of its tests run on both, so that they cannot drift apart; one
+that cannot be simulated says `@real_sockets(REASON)`.
+"""
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Iterable
 from contextvars import ContextVar
 from pathlib import Path
+
+import pytest
 
 from sockrun.compiling.loading import Options, load, load_text
 from sockrun.network.guard import Guard
@@ -16,7 +21,9 @@ from sockrun.playing.simulation import Simulation
 from sockrun.program import Program
 from sockrun.results import Result
 
-simulated: ContextVar[bool] = ContextVar("simulated", default=bool(os.environ.get("SIM")))
+both_networks = pytest.mark.usefixtures("played_on")  # the fixture is in conftest.py
+real_sockets = pytest.mark.real_sockets
+simulated: ContextVar[bool] = ContextVar("simulated", default=False)
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 
 
@@ -32,7 +39,7 @@ def play_all(
 ) -> list[Result]:
     """Play programs at the same time, and hold that nothing is left in the selector."""
     if simulated.get():
-        return [_simulate(program) for program in given]
+        return [_simulate(program, read_size) for program in given]
     network = Kernel(read_size, guard)
     try:
         results = list(Runner(network, parallel=parallel).run(given))
@@ -44,8 +51,10 @@ def play_all(
     return results
 
 
-def _simulate(program: Program) -> Result:
+def _simulate(program: Program, read_size: int) -> Result:
     simulation = Simulation(program)
+    whole = simulation.network.scratch[1]
+    simulation.network.scratch = (whole[:read_size], whole)
     result = simulation.run()
     assert not simulation.network.unpaired, "streams are left"
     assert not simulation.network.datagrams, "datagram sockets are left"

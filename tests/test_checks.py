@@ -214,3 +214,24 @@ def test_only_a_stream_is_tried_again(protocol: str, client: str) -> None:
     """
     (found,) = diagnose(text)
     assert (found.code, "'retry_for' is not for datagrams" in found.message) == ("misplaced-key", True)
+
+
+@pytest.mark.parametrize(
+    ("role", "step", "told"),
+    [
+        ("protocol: tcp", "path: x.sock", "'path' is not for tcp"),
+        ("protocol: udp", "path: x.sock", "'path' is not for udp"),
+        ("protocol: udp", "tls: true", "'tls' is not for udp"),
+        ("protocol: unix, path: x.sock", "host: 127.0.0.1", "'host' is not for unix"),
+        ("protocol: unix, path: x.sock", "port: 9", "'port' is not for unix"),
+    ],
+)
+def test_a_connect_says_no_address_of_another_protocol(role: str, step: str, told: str) -> None:
+    """Else the client would silently connect to where it was."""
+    text = f"""
+        roles:
+          server: {{{role}, side: server, connections: any}}
+          client: {{side: client, to: server, steps: [{{connect: {{{step}}}}}]}}
+    """
+    (found,) = diagnose(text)
+    assert (found.code, found.message) == ("misplaced-key", told)

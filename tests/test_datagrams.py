@@ -11,7 +11,9 @@ import pytest
 from sockrun.network.guard import Guard
 from sockrun.results import Result, Status
 from tests.peers import datagrams
-from tests.playing import play
+from tests.playing import both_networks, play
+
+pytestmark = both_networks
 
 TWO_KINDS = pytest.mark.parametrize("server", ["protocol: udp", "protocol: unix, datagram: true, path: '${dir}/s'"])
 ECHO = "[{expect: {any: true}}, {send: '${received}!'}]"

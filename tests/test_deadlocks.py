@@ -8,7 +8,9 @@ from sockrun.network.kernel import SCRATCH
 from sockrun.results import Status
 from tests.command_line import CommandLine
 from tests.peers import client_of, datagrams, failure, keeps_still, pair, passes, play_outside
-from tests.playing import play, play_all, programs
+from tests.playing import both_networks, play, play_all, programs, real_sockets
+
+pytestmark = both_networks
 
 BIG = "{random: 8000000, seed: 1}"
 WAKES = "  third: {protocol: udp, side: server, steps: [{pause: 50ms}, {signal: go}]}"
@@ -160,6 +162,7 @@ def test_no_deadlock_is_told_while_something_is_pending(text: str, read_size: in
     passes(play(text, read_size=read_size))
 
 
+@real_sockets("a peer that is no role")
 def test_no_deadlock_is_told_where_somebody_outside_takes_part() -> None:
     result = play_outside(client_of('[{expect: "x", timeout: 50ms}]'), keeps_still)
     failure(result, "timeout", "nothing came within 0.05 s")

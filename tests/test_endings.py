@@ -25,7 +25,9 @@ from tests.peers import (
     says_and_closes,
     says_and_resets,
 )
-from tests.playing import play
+from tests.playing import both_networks, play, real_sockets
+
+pytestmark = both_networks
 
 Player = Callable[[str], Result]
 BIG = 8_000_000  # bytes; more than the system's buffers hold for one connection
@@ -90,11 +92,13 @@ def test_a_large_unread_rest_is_told_with_its_first_bytes() -> None:
 # --- the end with a peer from outside ----------------------------------------------------------
 
 
+@real_sockets("a peer that is no role")
 def test_an_outside_peer_is_heard_until_its_fin() -> None:
     told = failure(play_outside(client_of('[{expect: "a"}]'), says_and_closes(b"abc")), "unread")
     assert told.received == b"bc"
 
 
+@real_sockets("a peer that is no role")
 def test_an_outside_peer_that_does_not_close_is_heard_for_a_tenth_of_a_second() -> None:
     """What it has sent by then counts, and then its FIN is given up."""
     passes(play_outside(client_of('[{expect: "abc"}]'), says(b"abc")))
@@ -102,10 +106,12 @@ def test_an_outside_peer_that_does_not_close_is_heard_for_a_tenth_of_a_second() 
     assert told.received == b"bc"
 
 
+@real_sockets("a peer that is no role")
 def test_an_outside_peers_reset_after_the_last_step_is_no_failure() -> None:
     passes(play_outside(client_of('[{expect: "abc"}]'), says_and_resets(b"abc")))
 
 
+@real_sockets("a peer that is no role")
 def test_an_outside_peer_that_keeps_still_is_told_at_the_timeout() -> None:
     """It is nobody we know, so it might still go on: no deadlock."""
     result = play_outside(client_of('[{expect: "abc", timeout: 50ms}]'), keeps_still)
@@ -217,6 +223,7 @@ def test_unread_bytes_come_before_the_error_of_a_send(played: Player) -> None:
 # --- nobody listens ----------------------------------------------------------------------------
 
 
+@real_sockets("an address of no role")
 def test_a_refused_tcp_client_expects_it_or_fails() -> None:
     with deaf_port() as port:
         options = Options(variables={"port": str(port)})
@@ -238,6 +245,7 @@ def test_a_held_port_refuses(protocol: str) -> None:
     failure(play(text.replace("STEPS", send + '{expect: "y"}')), "refused", "nobody listens")
 
 
+@real_sockets("an address of no role")
 @pytest.mark.parametrize("datagram", ["true", "false"])
 def test_a_unix_path_that_nobody_has_bound_refuses(tmp_path: Path, datagram: str) -> None:
     send = '{send: "x"}, ' if datagram == "true" else ""
@@ -250,6 +258,7 @@ def test_a_unix_path_that_nobody_has_bound_refuses(tmp_path: Path, datagram: str
     )
 
 
+@real_sockets("an address of no role")
 @pytest.mark.parametrize("datagram", ["true", "false"])
 def test_a_unix_path_that_is_not_there_is_told_as_that(tmp_path: Path, datagram: str) -> None:
     """One that is there and refuses is another mistake."""
@@ -269,6 +278,7 @@ def test_a_unix_path_that_is_not_there_is_told_as_that(tmp_path: Path, datagram:
     failure(play(text), "refused", f"nobody listens at {path} (connection refused)")
 
 
+@real_sockets("a peer that is no role")
 def test_a_refusal_that_was_expected_and_does_not_come_fails() -> None:
     result = play_outside(client_of("[{expect_refused: null, timeout: 50ms}]"), keeps_still)
     failure(result, "timeout", "was to be refused")
@@ -287,6 +297,7 @@ def test_retry_for_tries_again_until_somebody_listens() -> None:
     passes(play(text))
 
 
+@real_sockets("an address of no role")
 def test_retry_for_gives_up_in_the_end() -> None:
     with deaf_port() as port:
         options = Options(variables={"port": str(port)})
@@ -341,6 +352,7 @@ def test_a_peer_that_does_not_read_gives_back_pressure() -> None:
     assert result.seconds >= 0.05
 
 
+@real_sockets("a peer that is no role")
 def test_a_send_to_an_outside_peer_that_does_not_read_fails_at_its_timeout() -> None:
     steps = f"[{{send: {{random: {BIG}, seed: 1}}, timeout: 50ms}}]"
     told = failure(play_outside(client_of(steps), keeps_still), "step", "the peer does not read")

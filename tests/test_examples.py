@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sockrun.results import Result, Status
-from tests.playing import SCENARIOS, example, on_a_free_port, play, play_all, programs
+from tests.playing import SCENARIOS, both_networks, example, on_a_free_port, play, play_all, programs, real_sockets
+
+pytestmark = both_networks
 
 EXAMPLES = [
     "dns_query",
@@ -34,6 +36,7 @@ def failures(results: list[Result]) -> list[tuple[str, Status, str]]:
     return [(result.id, result.status, result.reason) for result in results if not result.passed]
 
 
+@real_sockets("in a simulation each has a world of its own")
 def test_all_examples_pass_at_the_same_time() -> None:
     """Twenty rounds of all of them, in one loop; no port is taken, no verdict differs."""
     every = [program for name in EXAMPLES for program in example(name)]

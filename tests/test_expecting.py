@@ -8,7 +8,9 @@ from sockrun.compiling.loading import load_text
 from sockrun.network.kernel import SCRATCH
 from sockrun.reporters.transcript import describe
 from tests.peers import datagrams, failure, pair, passes
-from tests.playing import play
+from tests.playing import both_networks, play
+
+pytestmark = both_networks
 
 BYTES = pytest.mark.parametrize("read_size", [SCRATCH, 1])
 

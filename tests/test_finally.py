@@ -12,7 +12,9 @@ from sockrun.playing.parting import PARTING
 from sockrun.playing.runner import Runner
 from sockrun.results import Result, Status
 from tests.peers import client_of, datagrams, failure, pair, passes, play_outside
-from tests.playing import play, programs
+from tests.playing import both_networks, play, programs, real_sockets
+
+pytestmark = both_networks
 
 LAST = 'finally: [{send: "QUIT\\n"}]'
 
@@ -45,6 +47,7 @@ def test_the_role_that_fails_plays_it_and_so_do_the_others() -> None:
     assert done_by(result, "server") == done_by(result, "client") == ["finally.1"]
 
 
+@real_sockets("a peer that is no role")
 def test_somebody_outside_hears_it_though_the_scenario_has_failed() -> None:
     heard: list[socket.socket] = []
     text = client_of("[{check: 1 == 2}]", LAST)
@@ -97,6 +100,7 @@ def test_who_has_not_begun_or_has_closed_has_nothing_to_end() -> None:
     assert done_by(closed, "client") == []
 
 
+@real_sockets("a peer that is no role")
 def test_nobody_waits_long_for_it() -> None:
     """A last step that nobody lets go on ends the scenario at once; with somebody outside after its timeout."""
     result = play(pair('[{expect: "right"}]', '[{send: "wrong"}]', of_client='finally: [{expect: "bye"}]'))
@@ -168,18 +172,21 @@ def interrupted(text: str, times: int) -> Result:
 WAITING = pair("[{expect: x}]", "[{signal: begun}, {pause: 5s}]", of_client=LAST)
 
 
+@real_sockets("a loop of its own")
 def test_ctrl_c_ends_with_it() -> None:
     result = interrupted(WAITING, 1)
     assert result.status is Status.INTERRUPTED
     assert done_by(result, "client") == ["finally.1"]
 
 
+@real_sockets("a loop of its own")
 def test_ctrl_c_twice_ends_without_it() -> None:
     result = interrupted(WAITING, 2)
     assert result.status is Status.INTERRUPTED
     assert done_by(result, "client") == []
 
 
+@real_sockets("a loop of its own")
 def test_closing_the_runner_gives_everything_back_at_once() -> None:
     """As a program does that will not turn the loop again."""
     network = Kernel()

@@ -39,6 +39,7 @@ LAYERS: dict[str, str] = {
     "network": "commands diagnostics program values",
     "playing": "commands diagnostics hexdump masking network program results values",
     "reporters": "commands diagnostics hexdump program results source values",
+    "pairing": "commands compiling diagnostics hexdump network playing program reading results source values",
     "outline": "commands diagnostics hexdump program values",
     "ending": "diagnostics",
     "choosing": "program",
@@ -46,9 +47,10 @@ LAYERS: dict[str, str] = {
     "watching": "diagnostics",
     "session": "commands compiling diagnostics network playing program reporters results",
     "background": "commands network playing program reporters results",
-    "api": "background commands compiling diagnostics network playing program reporters results session wire.contents",
+    "api": "background commands compiling diagnostics network pairing playing program reporters results session "
+    "wire.contents",
     "testing": "api background compiling diagnostics network playing program reporters results",
-    "cli": "choosing commands compiling diagnostics ending network outline playing program reading remembering "
+    "cli": "choosing commands compiling diagnostics ending network outline pairing playing program reading remembering "
     "reporters results session units watching",
     "__main__": "cli",
     "": "api background diagnostics program results",  # sockrun/__init__.py: the public names

@@ -107,6 +107,11 @@ def test_a_service_that_is_never_ready_says_what_is_missing() -> None:
     assert result.output == (("p stdout", b"hm\n"),)
 
 
+def test_a_pattern_that_never_comes_is_said_to_be_missing() -> None:
+    result = served("import time; time.sleep(60)", "ready: {output: 'never'}, timeout: 300ms")
+    assert message_of(result) == "p was not ready within 0.3 s: it has not written a match of /never/; it wrote nothing"
+
+
 def test_one_that_dies_before_it_is_ready_fails_at_once_with_its_last_output() -> None:
     result = served("import sys; sys.exit('no such option')", "ready: {port: '${ports.p}'}, timeout: 60s")
     assert message_of(result) == 'p ended with exit status 1 before it was ready; its last line: "no such option"'
@@ -142,6 +147,8 @@ def test_a_program_that_is_not_there_is_refused() -> None:
     result = play("processes: {p: {command: [no-such-program-anywhere], expect_exit: 0}}")
     assert result.status is Status.REFUSED
     assert result.reason == "p cannot be started: there is no such program"
+    assert result.failure is not None
+    assert result.failure.place is not None  # the report shows where it stands in the file
 
 
 # --- what is expected --------------------------------------------------------------------------

@@ -8,7 +8,9 @@ from sockrun.compiling.loading import load_text
 from sockrun.network.guard import Guard
 from sockrun.network.kernel import SCRATCH
 from sockrun.results import Result, Status
-from tests.playing import example, play, play_all
+from tests.playing import both_networks, example, play, play_all, real_sockets
+
+pytestmark = both_networks
 
 LARGE = "{random: 3000000, seed: 5}"
 
@@ -322,6 +324,7 @@ def test_a_proxy_needs_a_target() -> None:
     assert [found.code for found in loaded.diagnostics if found.severity == "error"] == ["no-target"]
 
 
+@real_sockets("nothing leaves a simulation")
 def test_a_proxy_listens_beyond_loopback_only_where_that_is_allowed() -> None:
     text = scenario('[{expect: "x"}]', '[{send: "x"}]').replace("side: proxy,", "side: proxy, host: 0.0.0.0,")
     assert play(text).status is Status.REFUSED

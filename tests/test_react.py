@@ -9,7 +9,9 @@ from sockrun.network.kernel import SCRATCH
 from sockrun.reporters.transcript import describe
 from sockrun.results import Status
 from tests.peers import client_of, datagrams, failure, pair, passes, play_outside, says_and_closes, says_and_resets
-from tests.playing import play
+from tests.playing import both_networks, play, real_sockets
+
+pytestmark = both_networks
 
 LINES = "framing: line"
 CASES = """[
@@ -76,6 +78,7 @@ def test_a_peer_that_closes_in_the_middle_of_a_message_fails_it() -> None:
     failure(play(lines('[{react: [{expect: "PING"}]}]', client)), "closed", "in the middle of a line")
 
 
+@real_sockets("a peer that is no role")
 def test_a_reset_is_no_end_in_order() -> None:
     text = client_of('[{react: [{expect: "PING"}]}]', LINES)
     failure(play_outside(text, says_and_resets(b"")), "reset", "the peer reset the connection")

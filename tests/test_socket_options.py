@@ -6,7 +6,9 @@ import pytest
 
 from sockrun.results import Status
 from tests.peers import pair, passes
-from tests.playing import play
+from tests.playing import both_networks, play
+
+pytestmark = both_networks
 
 OPTIONS = [
     "nodelay: false",

@@ -6,6 +6,7 @@ told in `ending.py`. A command is in the help in the order in which its module i
 
 # ruff: noqa: I001 (the order is the help's)
 from sockrun.cli import run  # noqa: F401 (its import registers the command, as those below do)
+from sockrun.cli import audit  # noqa: F401
 from sockrun.cli import looking  # noqa: F401
 from sockrun.cli.application import main
 

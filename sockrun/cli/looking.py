@@ -22,23 +22,28 @@ def validate(
     paths: Paths = None,
     format: Annotated[Format, typer.Option(help="For people, or for other programs.")] = Format.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+    pair: Annotated[
+        bool, typer.Option("--pair/--no-pair", help="Find out whether the roles of a file fit each other, in memory.")
+    ] = True,
     var: Variables = None,
     secret: Secrets = None,
 ) -> None:
     """Check scenario files without playing them.
 
-    Shows everything that is wrong with them.
+    Shows everything that is wrong with them, and where their roles do not fit each other: what one waits for and no
+    other sends, what nobody reads, who waits for whom. No socket is opened for that.
     """
-    from sockrun.compiling.loading import load
+    from sockrun.pairing import files as pairing
     from sockrun.reporters.findings import FORMATS
     from sockrun.reporters.style import style_for
 
     files = find_files(paths)
     options = make_options(paths, var, secret)
-    found = [diagnostic for file in files for diagnostic in load(file, options).diagnostics]
+    validated = pairing.validate(files, options, pair)
+    found = validated.diagnostics
     if strict:
         found = [replace(diagnostic, severity="error") for diagnostic in found]
-    show_line(FORMATS[format](found, len(files), style_for(sys.stdout).color))
+    show_line(FORMATS[format](found, validated.unpaired, len(files), style_for(sys.stdout).color))
     raise typer.Exit(INVALID if any(diagnostic.severity == "error" for diagnostic in found) else 0)
 
 

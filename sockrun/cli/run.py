@@ -23,8 +23,8 @@ from sockrun.cli.options import (
     Quiet,
     Real,
     Repeat,
+    RunSeed,
     Secrets,
-    Seed,
     Simulate,
     Tags,
     Text,
@@ -60,7 +60,7 @@ def run(
     real: Real = None,
     play: Play = None,
     simulate: Simulate = False,
-    seed: Seed = 0,
+    seed: RunSeed = None,
     repeat: Repeat = 1,
     timeout: Timeout = None,
     time_scale: TimeScale = 1.0,
@@ -87,6 +87,8 @@ def run(
         raise typer.BadParameter("--untrusted allows no peer that is no role: leave out --real and --play")
     if simulate and swaps.any:
         raise typer.BadParameter("--simulate has nobody who is no role: leave out --real and --play")
+    if seed is not None and not simulate:
+        raise typer.BadParameter("--seed is for simulated runs: add --simulate")
     options = make_options(paths, var, secret, timeout, time_scale)
     settings = Settings(
         replace(options, swaps=swaps, untrusted=untrusted, max_message=_size(max_message)),
@@ -96,7 +98,7 @@ def run(
         fail_fast,
         verbose,
         tuple(allow_host or ()),
-        seed if simulate else None,
+        (seed or 0) if simulate else None,
         manners.retries,
     )
     reports = {"junit": junit, "json": json, "tap": manners.tap}

@@ -161,9 +161,11 @@ def _connect(job: Job) -> Block:
         if to and to not in job.shop.roles:
             hint = did_you_mean(to, job.shop.roles)
             context.problems.error("unknown-role", f"there is no role {to!r}", target.span, hint=hint)
-    if "retry_for" in given.keys and role.datagram:
-        message, hint = "'retry_for' is not for datagrams", ROLE_KEYS["retry_for"].instead
-        context.problems.error("misplaced-key", message, given.keys["retry_for"], hint=hint)
+    for key, span in given.keys.items():
+        limit = ROLE_KEYS[key]
+        why = obstacle(key, limit, Kind(role.protocol, role.side, role.datagram))
+        if why:
+            context.problems.error("misplaced-key", why, span, hint=limit.instead)
     host = converted_if_said(given.get("host") or own.host, context, to_bytes)
     if host is not None and isinstance(host.constant, bytes):
         job.shop.hosts.append(to_text(host.constant))

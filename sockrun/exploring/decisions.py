@@ -17,6 +17,7 @@ from sockrun.network.simulated.conditions import How
 
 Kind: TypeAlias = Literal["split", "order", "loss", "end"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Mishap: TypeAlias = Literal["lost", "doubled", "late"]
 Streams: TypeAlias = int | None  # the number of a stream; None: all of them
 
 
@@ -88,7 +89,7 @@ class Befalls:
     """What becomes of a datagram."""
 
     datagram: int
-    what: Literal["lost", "doubled", "late"]
+    what: Mishap
 
     def __str__(self) -> str:
         return f"{self.what}={self.datagram}"
@@ -159,10 +160,14 @@ def _made(name: str, given: list[str]) -> Decision:
     numbers = [int(number) for number in given]
     if min(numbers, default=0) < 0:
         raise ValueError
-    if name in get_args(How):
-        return Ends(*numbers, name)  # type: ignore[arg-type]
-    if name in ("lost", "doubled", "late"):
-        return Befalls(*numbers, name)  # type: ignore[arg-type]
+    for how in _HOWS:
+        if name == how:
+            stream, offset = numbers
+            return Ends(stream, offset, how)
+    for what in _FATES:
+        if name == what:
+            (datagram,) = numbers
+            return Befalls(datagram, what)
     return _OTHERS.get(name, _none)(*numbers)
 
 
@@ -170,6 +175,8 @@ def _none(*numbers: int) -> Decision:
     raise ValueError
 
 
+_HOWS: tuple[How, ...] = get_args(How)
+_FATES: tuple[Mishap, ...] = get_args(Mishap)
 _OTHERS = {"cut": Cut, "stall": Stall, "turn": Turn, "slow": Slow, "slowest": Slowest}
 
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from selectors import SelectorKey
 
 from sockrun.exploring.decisions import Apart, Befalls, Cut, Decisions, Ends, Joined, Slow, Stall, Turn
-from sockrun.network.loop import Task
 from sockrun.network.simulated.conditions import Fate, How, Ready
 from sockrun.network.simulated.owners import owner
 
+DOOR = "socket "  # begins the name of one who is no role
 Call = Callable[[], None]
 
 
@@ -43,8 +44,7 @@ class Steered:
 
     `pace` is how long a slow one takes, in seconds. `recorded`: every step is kept, and only one socket at a time is
     said to be ready. `asleep`: whoever goes on in these steps does nothing that was not tried, until somebody uses what
-    they would use (`orders.py`); they begin to count with the choice after `awake_until`. `dice` decides the choices
-    that `decisions` leave open.
+    they would use (`orders.py`); that counts behind the choice `known_until`. `dice` decides what `decisions` leave open.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Steered:
         *,
         recorded: bool = False,
         asleep: Mapping[str, Collection[object]] | None = None,
-        awake_until: int = -1,
+        known_until: int = -1,
         dice: Random | None = None,
     ) -> None:
         self._cuts: dict[int, set[int]] = {}
@@ -69,7 +69,7 @@ class Steered:
         self.pace = pace
         self._dice = dice
         self._asleep = {who: set(used) for who, used in (asleep or {}).items()}
-        self._awake_until = awake_until
+        self._known_until = known_until
         self.later: Callable[[float, Call], None] = lambda seconds, call: None
         self.chunks: list[tuple[int, int]] = []  # stream and offset of what arrived in one piece
         self.datagrams = 0
@@ -157,39 +157,33 @@ class Steered:
         """The place in `names` of the one that goes on."""
         able = tuple(dict.fromkeys(names))
         index, choice = 0, None
-        self._wake()
+        new = self.choices > self._known_until
+        asleep = self._still_asleep() if new else frozenset()
         if len(able) > 1:
             choice = self.choices
             self.choices += 1
-            index = self._index(choice, able)
+            index = self._index(choice, able, asleep)
             self.taken[choice] = (index, able[index], able[:index])
-        elif able[0] in self._asleep and self._awake(choice):
-            self.redundant = True
+        self.redundant = self.redundant or able[index] in asleep
         place = names.index(able[index])
         if self._recorded:
             cause = causes[place] if causes else None
             self.steps.append(Step(able[index], able, choice, self._period, cause))
         return place
 
-    def _index(self, choice: int, able: tuple[str, ...]) -> int:
+    def _index(self, choice: int, able: tuple[str, ...], asleep: Collection[str]) -> int:
         if choice in self._turns:
             return min(self._turns[choice], len(able) - 1)
         if self._dice is not None:
             return self._dice.randrange(len(able))
-        if self._asleep and self._awake(choice):
-            awake = [index for index, who in enumerate(able) if who not in self._asleep]
-            self.redundant = self.redundant or not awake
-            return awake[0] if awake else 0
-        return 0
+        return next((index for index, who in enumerate(able) if who not in asleep), 0)
 
-    def _awake(self, choice: int | None) -> bool:
-        return (self.choices if choice is None else choice) > self._awake_until
-
-    def _wake(self) -> None:
+    def _still_asleep(self) -> Collection[str]:
         """Who would use what the last step has used is worth a try again."""
-        if self._asleep and self.steps and self._awake(self.choices - 1 if self.steps[-1].choice is None else None):
+        if self._asleep and self.steps:
             used = self.steps[-1].used
             self._asleep = {who: others for who, others in self._asleep.items() if used.isdisjoint(others)}
+        return self._asleep
 
     def is_slow(self, name: str) -> bool:
         """Whether the one who may go on now has to wait."""
@@ -246,7 +240,7 @@ class _Queue(deque[Call]):
             if not self._steered.is_slow(_name(call) or ""):
                 return call
             self._held.add(id(call))
-            self._steered.later(self._steered.pace, lambda call=call: super(_Queue, self).append(call))  # type: ignore[misc]
+            self._steered.later(self._steered.pace, partial(super().append, call))
             if not self:
                 return _nothing
 
@@ -257,7 +251,9 @@ class _Queue(deque[Call]):
                 break
             calls.append(call)
         if not calls:
-            return super().popleft()
+            call = super().popleft()
+            self._causes.pop(id(call), None)
+            return call
         names = [_name(call) or "" for call in calls]
         causes = [self._causes.get(id(call)) for call in calls]
         place = self._steered.chosen(names, causes)
@@ -282,5 +278,5 @@ def _holdable(call: object) -> bool:
 
 
 def _door(key: SelectorKey) -> str:
-    """Who goes on when the socket is looked at."""
-    return _name(key.data) or f"socket {key.fd}"
+    """Who goes on when the socket is looked at; of a listener nobody does, but a connection is accepted."""
+    return _name(key.data) or f"{DOOR}{key.fd}"

@@ -27,15 +27,15 @@ class OneOf:
     """The first of `matchers` that takes it."""
 
     def __init__(self, *matchers: Matcher) -> None:
-        self._matchers = matchers
+        self.matchers = matchers
         self.summary = " or ".join(matcher.summary for matcher in matchers)
 
     def reader(self) -> Reader:
-        return _OneOfReader(self._matchers)
+        return _OneOfReader(self.matchers)
 
     def judge(self, message: bytes) -> Match | Mismatch:
         refusals: list[_Refusal] = []
-        for matcher in self._matchers:
+        for matcher in self.matchers:
             verdict = matcher.judge(message)
             if isinstance(verdict, Match):
                 return verdict
@@ -81,12 +81,12 @@ class AllOf(MessageOnly):
     """A message that each of `matchers` takes; the variables are those of all."""
 
     def __init__(self, *matchers: Matcher) -> None:
-        self._matchers = matchers
+        self.matchers = matchers
         self.summary = " and ".join(matcher.summary for matcher in matchers)
 
     def judge(self, message: bytes) -> Match | Mismatch:
         variables: dict[str, Value] = {}
-        for matcher in self._matchers:
+        for matcher in self.matchers:
             verdict = matcher.judge(message)
             if isinstance(verdict, Mismatch):
                 return verdict
@@ -98,13 +98,13 @@ class Not(MessageOnly):
     """A message that `matcher` does not take."""
 
     def __init__(self, matcher: Matcher) -> None:
-        self._matcher = matcher
+        self.matcher = matcher
         self.summary = f"not {matcher.summary}"
 
     def judge(self, message: bytes) -> Match | Mismatch:
-        if isinstance(self._matcher.judge(message), Mismatch):
+        if isinstance(self.matcher.judge(message), Mismatch):
             return Match(message)
-        return mismatch(f"is {self._matcher.summary}, and must not be", message)
+        return mismatch(f"is {self.matcher.summary}, and must not be", message)
 
 
 class _Refusal(NamedTuple):

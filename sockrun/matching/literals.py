@@ -78,13 +78,13 @@ class Pieces:
 
     def __init__(self, summary: str, pieces: Callable[[], Iterator[bytes]]) -> None:
         self.summary = summary
-        self._pieces = pieces
+        self.pieces = pieces
 
     def reader(self) -> Reader:
-        return _PiecesReader(self._pieces())
+        return _PiecesReader(self.pieces())
 
     def judge(self, message: bytes) -> Match | Mismatch:
-        return Literal(b"".join(self._pieces()), self.summary).judge(message)
+        return Literal(b"".join(self.pieces()), self.summary).judge(message)
 
 
 class _PiecesReader:

@@ -38,7 +38,8 @@ class Regex:
         """Raises: ExpressionError, for a pattern that is not well formed."""
         self.summary = summary
         self.limit = limit  # bytes that a match on a stream may have
-        self._pattern = pattern
+        self.pattern = pattern
+        self.whole = whole
         self._exact = compiled(pattern)
         self._matches = self._exact.fullmatch if whole else self._exact.match
 
@@ -64,7 +65,7 @@ class Regex:
     @cached_property
     def _run(self) -> Run:
         """Made when it is needed: for a message that matches it never is."""
-        return run_of(self._pattern)
+        return run_of(self.pattern)
 
     def probe(self, buffer: Buffer, low: int, high: int, clock: Clock) -> Found | None:
         return self._run.probe(buffer, low, high, clock)

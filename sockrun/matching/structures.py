@@ -66,9 +66,9 @@ class Structure:
     def __init__(self, size: int, fields: Sequence[Field], wanted: Sequence[Value | None], summary: str) -> None:
         """Raises: ExpressionError, for a value that does not fit its field."""
         self.summary = summary
-        self._size = size
-        self._fields = fields
-        self._wanted = [
+        self.size = size
+        self.fields = fields
+        self.wanted = [
             (field, field.fitted(value)) for field, value in zip(fields, wanted, strict=True) if value is not None
         ]
 
@@ -77,20 +77,20 @@ class Structure:
 
     def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
         wrong = self._difference(buffer)
-        if wrong is not None or len(buffer) < self._size:
+        if wrong is not None or len(buffer) < self.size:
             return wrong
-        data = bytes(buffer[: self._size])
-        del buffer[: self._size]
+        data = bytes(buffer[: self.size])
+        del buffer[: self.size]
         return self._match(data)
 
     def judge(self, message: bytes) -> Match | Mismatch:
-        if len(message) != self._size:
-            reason = wrong_size(len(message), f"{self._size:,}")
-            return mismatch(reason, message, min(len(message), self._size))
+        if len(message) != self.size:
+            reason = wrong_size(len(message), f"{self.size:,}")
+            return mismatch(reason, message, min(len(message), self.size))
         return self._difference(message) or self._match(message)
 
     def _difference(self, data: Buffer) -> Mismatch | None:
-        for field, wanted in self._wanted:
+        for field, wanted in self.wanted:
             if len(data) < field.end:
                 return None
             value = field.read(data)
@@ -100,7 +100,7 @@ class Structure:
         return None
 
     def _match(self, data: bytes) -> Match:
-        return Match(data, {field.name: field.read(data) for field in self._fields})
+        return Match(data, {field.name: field.read(data) for field in self.fields})
 
 
 def _written(value: Value) -> str:

@@ -78,28 +78,28 @@ class Masked:
     """One shape: as many bytes as it has."""
 
     def __init__(self, shape: Shape, summary: str) -> None:
-        self._shape = shape
+        self.shape = shape
         self.summary = summary
 
     def reader(self) -> Masked:
         return self
 
     def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
-        offset = self._shape.difference(buffer)
+        offset = self.shape.difference(buffer)
         if offset is not None:
-            return _differs(self._shape, offset, buffer, offset)
-        if len(buffer) < self._shape.size:
+            return _differs(self.shape, offset, buffer, offset)
+        if len(buffer) < self.shape.size:
             return None
-        data = bytes(buffer[: self._shape.size])
-        del buffer[: self._shape.size]
+        data = bytes(buffer[: self.shape.size])
+        del buffer[: self.shape.size]
         return Match(data)
 
     def judge(self, message: bytes) -> Match | Mismatch:
-        offset = self._shape.difference(message)
-        if len(message) != self._shape.size:
-            reason = wrong_size(len(message), f"{self._shape.size:,}")
-            return mismatch(reason, message, min(len(message), self._shape.size) if offset is None else offset)
-        return Match(message) if offset is None else _differs(self._shape, offset, message, offset)
+        offset = self.shape.difference(message)
+        if len(message) != self.shape.size:
+            reason = wrong_size(len(message), f"{self.shape.size:,}")
+            return mismatch(reason, message, min(len(message), self.shape.size) if offset is None else offset)
+        return Match(message) if offset is None else _differs(self.shape, offset, message, offset)
 
 
 class Starred:

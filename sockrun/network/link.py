@@ -93,6 +93,7 @@ class StreamLink:
         self._held = 0
         self._taken = 0  # bytes that passed, or will
         self.ended = False
+        self._finished = False  # by FIN, behind which a reset may come
         cuts: list[tuple[int, End]] = []
         if faults.reset_after is not None:
             cuts.append((faults.reset_after, "reset_after"))
@@ -127,8 +128,9 @@ class StreamLink:
         self._cut_if_due()
 
     def end(self, kind: End, now: float) -> None:
-        if not self.ended:
+        if not self.ended or (self._finished and kind == "reset"):
             self.ended = True
+            self._finished = kind == "fin"
             self._put(self._pace.moment(0, now), kind)
 
     def leave(self, now: float) -> bytes | End | None:

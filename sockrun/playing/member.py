@@ -20,7 +20,7 @@ from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Spawn
 from sockrun.network.loop import Task
 from sockrun.network.processes import Child, Stream, how_it_ended, number_of, searched
-from sockrun.playing.frame import StepFailed
+from sockrun.playing.frame import StepFailed, refusal
 from sockrun.playing.output import Output, Pace
 from sockrun.program import Place, ProcessProgram, Ready
 from sockrun.results import Failure, FailureKind
@@ -61,7 +61,8 @@ class Run:
         self._company.tell(Fact("started", self.name))
 
     def refused(self, reason: str) -> None:
-        self._company.failed(EnvironmentRefused(f"{self.name} cannot be started: {reason}"))
+        refused = EnvironmentRefused(f"{self.name} cannot be started: {reason}")
+        self._company.failed(refusal(self.name, refused, self._member.place))
 
     def wrote(self, stream: Stream, data: bytes) -> None:
         self.outputs[stream].add(data)
@@ -194,7 +195,7 @@ class Member:
 
         def missing() -> str | None:
             found = any(isinstance(matcher.judge(output.kept), Match) for output in outputs)
-            return None if found else f"there is no {summary}"
+            return None if found else f"it has not written {summary}"
 
         return missing
 

@@ -43,8 +43,8 @@ def connect(scene: Scene, task: Task, command: Connect) -> Reply:
     frame.target = command.to
     inside = _is_inside(scene, command.to)
     if scene.sealed and not inside:
-        why = f"{command.to} is no role's address, and nobody else takes part in a simulation"
-        return Failed(why, environment=True)
+        scene.strayed = f"{command.to} is no role's address"
+        return Failed(f"{scene.strayed}, and nobody else takes part in a simulation", environment=True)
     scene.outsiders = scene.outsiders or not inside
     scene.closed_world = scene.closed_world and inside
     try:

@@ -65,6 +65,7 @@ class Scene:
         self.loop = network.loop
         self.workspace = workspace or Workspace()
         self.sealed = sealed
+        self.strayed = ""  # which address of nobody somebody has turned to, where it is sealed
         self.sharing = Sharing(program, self.loop.wake, self.workspace.folder)
         self.constant = self.sharing.constant
         self.attribute = self.sharing.attribute

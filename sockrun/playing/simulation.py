@@ -22,7 +22,7 @@ from sockrun.playing.recorder import Watcher
 from sockrun.playing.scene import Scene
 from sockrun.playing.workspace import Nowhere, Workspace
 from sockrun.program import Program
-from sockrun.results import Result
+from sockrun.results import Result, Status
 
 TURNS = 1_000_000  # of the loop, in one scenario: far more than any needs that comes to an end
 LOOK = 1024  # turns between two looks at whether somebody wants the run to end
@@ -107,9 +107,17 @@ class Simulator:
             if reason is not None:
                 yield outcome.skipped(program, f"it cannot be simulated: {reason}")
                 continue
-            yield Simulation(program, self._seed, watcher=self._watcher).run(self._interrupted)
+            yield self._play(program)
             if self._interrupted():
                 return
+
+    def _play(self, program: Program) -> Result:
+        simulation = Simulation(program, self._seed, watcher=self._watcher)
+        result = simulation.run(self._interrupted)
+        strayed = simulation.scene.strayed
+        if strayed and result.status is Status.REFUSED:
+            return outcome.skipped(program, f"it cannot be simulated: {strayed}")
+        return result
 
     def _interrupted(self) -> bool:
         self.door.look()

@@ -27,6 +27,7 @@ class Progress:
 
     files: int = 0
     repeat: int = 1
+    seed: int | None = None  # of a simulated run
     read: int = 0  # files
     selected: int = 0  # scenarios, the repetitions not counted
     chosen: int | None = None  # scenarios, where that is known before the first is played

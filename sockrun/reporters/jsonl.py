@@ -27,7 +27,8 @@ class JsonLines:
 
     def begin(self, progress: Progress) -> None:
         self._progress = progress
-        self._event("run-start", version=__version__, files=progress.files, repeat=progress.repeat)
+        told = {"version": __version__, "files": progress.files, "repeat": progress.repeat, "seed": progress.seed}
+        self._event("run-start", **told)
 
     def invalid(self, path: str, diagnostics: Sequence[Diagnostic]) -> None:
         self._event("invalid", file=path, diagnostics=[as_dict(diagnostic) for diagnostic in diagnostics])

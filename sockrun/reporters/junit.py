@@ -83,7 +83,7 @@ class JUnit:
 
     def _document(self) -> str:
         total: Counter[str] = sum((suite.counts for suite in self._suites.values()), Counter())
-        suites = [_suite(path, suite) for path, suite in self._suites.items()]
+        suites = [_suite(path, suite, self._progress.seed) for path, suite in self._suites.items()]
         numbers = _numbers(total, self._progress.seconds)
         del numbers["skipped"]  # the schema has no such number here
         inner = "\n" + "".join(f"{suite}\n" for suite in suites)
@@ -91,8 +91,9 @@ class JUnit:
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{root}\n'
 
 
-def _suite(path: str, suite: _Suite) -> str:
-    inner = "\n" + "".join(f"{case}\n" for case in suite.cases)
+def _suite(path: str, suite: _Suite, seed: int | None) -> str:
+    simulated = _element("property", name="sockrun.seed", value=str(seed)) if seed is not None else ""
+    inner = (_element("properties", inner=simulated) if simulated else "") + "\n" + "".join(f"{case}\n" for case in suite.cases)
     return _element("testsuite", name=path, file=path, **_numbers(suite.counts, suite.seconds), inner=inner)
 
 

@@ -117,7 +117,8 @@ def summary(progress: Progress, style: Style) -> str:
         counts.append(style("bad", count(progress.invalid, "invalid file")))
     if progress.cut_short:
         counts.append("stopped at the first failure")
-    return f"{', '.join(counts) or 'nothing was played'} in {progress.seconds:.2f} s"
+    simulated = "" if progress.seed is None else f", simulated with seed {progress.seed}"
+    return f"{', '.join(counts) or 'nothing was played'} in {progress.seconds:.2f} s{simulated}"
 
 
 # --- one scenario ------------------------------------------------------------------------------

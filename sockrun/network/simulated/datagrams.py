@@ -28,7 +28,6 @@ LONGEST = {socket.AF_INET: 65507, socket.AF_INET6: 65527, socket.AF_UNIX: 212_96
 BROADCASTS = frozenset({"255.255.255.255", "127.255.255.255"})
 BUFFER = 212_992  # bytes of a socket's buffer, if nobody says otherwise (socket(7): rmem_default)
 OVERHEAD = 768  # bytes that each datagram costs beside its own
-LATE = 0.05  # seconds that a datagram takes longer which comes late
 
 
 class DatagramSocket(MemorySocket):
@@ -207,7 +206,7 @@ class _Way:
             self._told_missing(-1)
             return
         if fate == "late":
-            self._world.after(LATE, partial(self._send, data))
+            self._world.after(self._world.late, partial(self._send, data))
             return
         for _ in range(2 if fate == "doubled" else 1):
             self._send(data)

@@ -37,6 +37,7 @@ class StreamSocket(MemorySocket):
         self._established = False
         self._shut = False  # FIN is out
         self._dead = False  # RST came or went
+        self._had_fin = False  # FIN came
         self._in: Pipe | None = None
         self._out: Pipe | None = None
 
@@ -156,8 +157,6 @@ class StreamSocket(MemorySocket):
             self._answer_with_reset()
         self._had_fin = pipe.end == "fin"
         self.touch()
-
-    _had_fin = False
 
     def _die(self, code: int) -> None:
         self._dead = True

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000  # nanoseconds
 BUFFER = 2 * 1024 * 1024  # bytes that each end of a connection holds, about what Linux lets it grow to
 RESERVED = 20000  # the first of the ports that are reserved, and
+LATE = 0.05  # seconds that a datagram takes longer which comes late
 EPHEMERAL = 32768  # of those that sockets get that ask for any (ip(7))
 
 Where: TypeAlias = tuple[int, int | str]  # the kind of socket, and its port, or its path
@@ -48,6 +49,7 @@ class World:
         self.seed = seed
         self.conditions = conditions
         self.now = 0  # nanoseconds
+        self.late = LATE
         self._selector = MemorySelector(self)
         self.selector: selectors.BaseSelector = self._selector
         self.touch = self._selector.touch
@@ -61,6 +63,7 @@ class World:
         self._random = Random(f"{seed}")
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._serial = count()
+        self._woken = False
         self._numbers = count(3)
         self._names = count(1)
         self._reserved = count(RESERVED)
@@ -87,14 +90,24 @@ class World:
         else:
             call()
 
+    def wake_after(self, seconds: float, call: Callable[[], None]) -> None:
+        """As `after`; and the selector does not wait any longer than that, since somebody can go on then."""
+
+        def woken() -> None:
+            self._woken = True
+            call()
+
+        self.after(seconds, woken)
+
     def advance(self, until: int | None) -> bool:
-        """Let the next thing happen that is due until then; else the time comes. False: nothing happened."""
+        """Let the next thing happen that is due until then; else the time comes. False: there is no need to wait on."""
         if self._events and (until is None or self._events[0][0] <= until):
             moment, _, call = heappop(self._events)
             self.now = max(self.now, moment)
             call()
             self.moved()
-            return True
+            woken, self._woken = self._woken, False
+            return not woken
         if until is None:
             raise RuntimeError("nothing will ever happen in this simulation, and somebody waits for it")
         self.now = max(self.now, until)

@@ -1,0 +1,174 @@
+"""A scenario is played under one condition after the other, until one breaks what is demanded, or all were tried.
+
+Lives here: the order of a search, its budget and its figures. Must not live here: what is tried (`plans.py`,
+`orders.py`), what is demanded (`demands.py`), and what is printed (`telling.py`).
+
+The one theory: the kinds take turns, so that a small budget sees something of each.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+from typing import NamedTuple
+
+from sockrun.exploring.decisions import KIND_OF, Decisions, Kind, Turn
+from sockrun.exploring.demands import broken
+from sockrun.exploring.orders import departures, orders
+from sockrun.exploring.plans import Attempt, Plan, plans
+from sockrun.exploring.shrinking import shrunk
+from sockrun.exploring.trials import Stage, Trial
+from sockrun.playing.simulation import impossible
+from sockrun.program import Program
+from sockrun.results import Status
+
+SHRINKING = 400  # runs at most, and
+SHRINKING_SECONDS = 5.0  # so long, for finding a shorter cause
+
+
+class Budget(NamedTuple):
+    """Whichever is used up first, for each scenario."""
+
+    seconds: float = 10.0
+    runs: float = inf
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A run that is not as demanded. `demand` says in what; without decisions it is the plain run that fails."""
+
+    decisions: Decisions
+    demand: str
+    trial: Trial
+    plain: Trial
+    found_with: Decisions = ()  # before it was made shorter
+
+
+@dataclass
+class Explored:
+    """What came of a scenario: `tried` counts runs by kind; `whole` says that everything was tried."""
+
+    program: Program
+    skipped: str = ""
+    tried: Counter[str] = field(default_factory=Counter)
+    whole: bool = False
+    sampled: bool = False  # all that was planned was tried, but of some kind there was too much
+    interrupted: bool = False
+    seconds: float = 0.0
+    finding: Finding | None = None
+
+    @property
+    def runs(self) -> int:
+        return self.tried.total()
+
+
+Told = Callable[[Explored], None]
+
+
+class Explorer:
+    """`told` hears of every run; `interrupted` is asked before each, and now and then in a long one."""
+
+    def __init__(
+        self,
+        kinds: Collection[Kind],
+        budget: Budget,
+        seed: int = 0,
+        told: Told = lambda explored: None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._kinds = kinds
+        self._budget = budget
+        self._seed = seed
+        self._told = told
+        self._interrupted = interrupted
+
+    def explore(self, program: Program) -> Explored:
+        """Search until something is found, the budget is used up, or everything was tried."""
+        explored = Explored(program)
+        reason = impossible(program)
+        if reason is not None:
+            explored.skipped = f"it cannot be simulated: {reason}"
+            return explored
+        started = time.monotonic()
+        self._search(explored, Stage(program, self._seed), started)
+        explored.seconds = time.monotonic() - started
+        return explored
+
+    def replay(self, program: Program, decisions: Decisions) -> Finding | None:
+        """One run under these decisions; None: it is as demanded."""
+        stage = Stage(program, self._seed)
+        plain = stage.play()
+        trial = stage.play(decisions)
+        demand = broken(trial, plain) if decisions else None
+        if demand is None and not decisions and not plain.result.passed:
+            demand = PLAIN_FAILS
+        return None if demand is None else Finding(decisions, demand, trial, plain)
+
+    # --- the search ---
+
+    def _search(self, explored: Explored, stage: Stage, started: float) -> None:
+        plain = stage.play(interrupted=self._interrupted)
+        explored.tried["plain"] += 1
+        if plain.result.status is not Status.PASSED:
+            explored.interrupted = plain.result.status is Status.INTERRUPTED
+            explored.finding = None if explored.interrupted else Finding((), PLAIN_FAILS, plain, plain)
+            return
+        random = Random(f"explore {self._seed}")
+        waiting = plans(stage, plain, self._kinds, random)
+        waiting += [orders(stage, random)] if "order" in self._kinds else []
+        done: list[Plan] = []
+        while waiting:
+            for plan in list(waiting):
+                attempt = next(plan.attempts, None)
+                if attempt is None:
+                    waiting.remove(plan)
+                    done.append(plan)
+                    continue
+                if self._over(explored, started):
+                    return
+                if self._is_found(explored, stage, plain, plan, attempt):
+                    return
+        explored.whole = all(plan.whole for plan in done)
+        explored.sampled = not explored.whole
+
+    def _over(self, explored: Explored, started: float) -> bool:
+        explored.interrupted = self._interrupted()
+        spent = time.monotonic() - started
+        return explored.interrupted or spent >= self._budget.seconds or explored.runs >= self._budget.runs
+
+    def _is_found(self, explored: Explored, stage: Stage, plain: Trial, plan: Plan, attempt: Attempt) -> bool:
+        trial = stage.play(attempt.decisions, attempt.steered, self._interrupted)
+        if attempt.learn is not None:
+            attempt.learn(trial)
+        explored.tried[plan.label] += 1
+        self._told(explored)
+        if broken(trial, plain) is None:
+            return False
+        decisions = attempt.decisions
+        if attempt.steered is not None:
+            decisions = (*(one for one in decisions if not isinstance(one, Turn)), *departures(trial))
+        explored.finding = self._shortest(stage, plain, decisions)
+        return True
+
+    def _shortest(self, stage: Stage, plain: Trial, decisions: Decisions) -> Finding:
+        until = time.monotonic() + SHRINKING_SECONDS
+        runs = stage.runs + SHRINKING
+        kinds = {KIND_OF[type(one)] for one in decisions}
+
+        def fails(candidate: Decisions) -> bool:
+            if stage.runs >= runs or time.monotonic() > until or self._interrupted():
+                return False
+            if not {KIND_OF[type(one)] for one in candidate} <= kinds:
+                return False
+            return broken(stage.play(candidate), plain) is not None
+
+        shortest = shrunk(decisions, fails, plain)
+        trial = stage.play(shortest)
+        return Finding(shortest, broken(trial, plain) or "", trial, plain, decisions)
+
+
+PLAIN_FAILS = "it does not pass, though nothing was done to it"

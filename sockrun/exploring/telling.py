@@ -1,0 +1,161 @@
+"""What `sockrun explore` prints: a line for each scenario, and everything about one in which something was found.
+
+Must not live here: what a failure looks like (`reporters/`), and a cause in words (`wording.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from textwrap import indent
+
+from sockrun.diagnostics import visible
+from sockrun.exploring.decisions import token
+from sockrun.exploring.searching import Budget, Explored, Finding
+from sockrun.exploring.trials import pace
+from sockrun.exploring.wording import cause
+from sockrun.playing.discretion import masked
+from sockrun.program import Program
+from sockrun.reporters import transcript
+from sockrun.reporters.failures import explain
+from sockrun.reporters.style import Style
+from sockrun.results import Result, Status
+
+_WORDS = {"sound": ("SOUND", "good"), "fault": ("FAULT", "bad"), "skipped": ("SKIP", "odd"), "stopped": ("STOPPED", "odd")}
+
+
+class Words:
+    """`command` begins the command that plays a run again: what was given, but for files and `--replay`."""
+
+    def __init__(self, style: Style, budget: Budget, command: Sequence[str]) -> None:
+        self._style = style
+        self._budget = budget
+        self._command = command
+
+    def explored(self, explored: Explored) -> Iterator[str]:
+        """All that is said of a scenario; each string may hold several lines."""
+        program = explored.program
+        word, color = _WORDS[outcome(explored)]
+        name = f"  {visible(program.name)}" if program.name else ""
+        how = explored.skipped or self._figures(explored)
+        yield f"{self._style(color, word)} {visible(program.id)}{name}  {self._style('dim', f'({visible(how)})')}"
+        if explored.finding is not None:
+            yield from self.finding(program, explored.finding)
+            yield ""
+
+    def finding(self, program: Program, finding: Finding) -> Iterator[str]:
+        """What happened, and why."""
+        style = self._style
+        yield f"  {visible(finding.demand)}"
+        causes = cause(finding, program, pace(program))
+        if causes:
+            yield "  " + style("strong", "what it takes" if len(causes) == 1 else "what it takes, all together")
+            yield from (f"    {visible(line)}" for line in causes)
+        result = told(program, finding)
+        if result.status is not Status.PASSED:
+            yield from (indent(part, "  ") for part in explain(result, style))
+        yield "  " + style("strong", "transcript")
+        yield indent("\n".join(transcript.transcript(result.trace)), "  ")
+        if causes:
+            yield "  " + style("strong", "to see it again")
+            yield f"    {self.again(program, finding)}"
+
+    def again(self, program: Program, finding: Finding) -> str:
+        """The command that plays this run."""
+        chosen = ["-k", program.id] if program.id != program.source.path else []
+        words = [*self._command, program.source.path, *chosen, "--replay", token(finding.decisions)]
+        return visible(" ".join(map(shlex.quote, words)))
+
+    def _figures(self, explored: Explored) -> str:
+        kinds = Counter({kind: number for kind, number in explored.tried.items() if kind != "plain"})
+        each = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
+        figures = f"{_conditions(kinds.total())}: {each}" if each else "no other conditions"
+        return f"{figures}; {self._extent(explored)}; {explored.seconds:.2f} s"
+
+    def _extent(self, explored: Explored) -> str:
+        if explored.finding is not None:
+            return "stopped at the first fault"
+        if explored.interrupted:
+            return "interrupted"
+        if explored.whole:
+            return "everything was tried"
+        if explored.sampled:
+            return "where there was too much, a part was tried"
+        return f"the budget of {_budget(self._budget)} was used up"
+
+
+def outcome(explored: Explored) -> str:
+    if explored.skipped:
+        return "skipped"
+    if explored.finding is not None:
+        return "fault"
+    return "stopped" if explored.interrupted else "sound"
+
+
+def told(program: Program, finding: Finding) -> Result:
+    """The run's result with its transcript, secrets hidden."""
+    result = finding.trial.result
+    if result.trace:
+        return result
+    result = replace(result, trace=finding.trial.trace)
+    return result if program.mask is None else masked(result, program.mask)
+
+
+def summary(all_of_them: Sequence[Explored], invalid: int, seconds: float, style: Style) -> str:
+    """The last line."""
+    counts = Counter(map(outcome, all_of_them))
+    words = {"sound": "sound", "fault": "with a fault", "skipped": "skipped", "stopped": "interrupted"}
+    parts = [style(_WORDS[kind][1], f"{counts[kind]} {text}") for kind, text in words.items() if counts[kind]]
+    if invalid:
+        parts.append(style("bad", f"{invalid} invalid file{'' if invalid == 1 else 's'}"))
+    runs = sum(explored.runs - explored.tried["plain"] for explored in all_of_them)
+    return f"{', '.join(parts) or 'nothing was explored'}; {_conditions(runs)} in {seconds:.2f} s"
+
+
+def as_json(all_of_them: Iterable[Explored], words: Words) -> str:
+    return json.dumps({"scenarios": [_as_dict(explored, words) for explored in all_of_them]}, indent=2)
+
+
+def _as_dict(explored: Explored, words: Words) -> dict[str, object]:
+    program, finding = explored.program, explored.finding
+    found: dict[str, object] = {
+        "id": program.id,
+        "path": program.source.path,
+        "name": program.name,
+        "status": outcome(explored),
+        "tried": {kind: number for kind, number in explored.tried.items() if kind != "plain"},
+        "everything": explored.whole,
+        "seconds": round(explored.seconds, 3),
+    }
+    if explored.skipped:
+        found["reason"] = explored.skipped
+    if finding is not None:
+        result = told(program, finding)
+        found["fault"] = {
+            "demand": finding.demand,
+            "cause": cause(finding, program, pace(program)),
+            "replay": token(finding.decisions),
+            "command": words.again(program, finding),
+            "verdict": str(result.status),
+            "reason": result.reason,
+            "transcript": list(transcript.transcript(result.trace)),
+        }
+    return found
+
+
+def progress(explored: Explored, place: int, of: int) -> str:
+    """How far it is, for a line that is written over."""
+    return f"[{place} of {of}] {visible(explored.program.id)}: {_conditions(explored.runs)} so far"
+
+
+def _conditions(number: int) -> str:
+    return f"{number:,} condition" if number == 1 else f"{number:,} conditions"
+
+
+def _budget(budget: Budget) -> str:
+    if budget.runs < float("inf"):
+        return f"{budget.runs:,} runs"
+    return f"{budget.seconds:g} s"
