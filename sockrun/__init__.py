@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sockrun.api import audit as audit
     from sockrun.api import load as load
     from sockrun.api import loads as loads
     from sockrun.api import play as play
     from sockrun.api import run as run
     from sockrun.api import validate as validate
+    from sockrun.auditing import Audit as Audit
     from sockrun.background import Played as Played
     from sockrun.background import ScenarioFailed as ScenarioFailed
     from sockrun.diagnostics import Diagnostic as Diagnostic
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Audit": "sockrun.auditing",
     "Diagnostic": "sockrun.diagnostics",
     "Failure": "sockrun.results",
     "Invalid": "sockrun.diagnostics",
@@ -34,6 +37,7 @@ _HOMES = {
     "Result": "sockrun.results",
     "ScenarioFailed": "sockrun.background",
     "Status": "sockrun.results",
+    "audit": "sockrun.api",
     "load": "sockrun.api",
     "loads": "sockrun.api",
     "play": "sockrun.api",
@@ -41,6 +45,7 @@ _HOMES = {
     "validate": "sockrun.api",
 }
 __all__ = [
+    "Audit",
     "Diagnostic",
     "Failure",
     "Invalid",
@@ -50,6 +55,7 @@ __all__ = [
     "ScenarioFailed",
     "Status",
     "__version__",
+    "audit",
     "load",
     "loads",
     "play",

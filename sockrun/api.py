@@ -24,6 +24,7 @@ from sockrun.session import Selection, Session, Settings
 from sockrun.wire.contents import MESSAGE_LIMIT
 
 if TYPE_CHECKING:
+    from sockrun.auditing import Audit
     from sockrun.background import Played
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -113,17 +114,36 @@ def run(
     `allow_hosts` are beyond loopback. `announce` is called with each server role and where it listens, when somebody
     outside is to take part.
     """
-    items = [what] if isinstance(what, str | os.PathLike | Program) else list(what)
-    paths = [Path(item) for item in items if not isinstance(item, Program)]
-    about = _options(_folders(paths), **options)
-    files = loading.find(paths)
-    programs = [*(item for item in items if isinstance(item, Program)), *_programs(files, about)]
+    programs, about = _given(what, options)
     collector = _Collector()
     settings = Settings(
         about, Selection(tags, text), parallel, repeat, fail_fast, allow_hosts=allow_hosts, retries=retries
     )
     Session(settings, [collector], announce=announce).play(programs)
     return collector.results
+
+
+def audit(
+    what: PathLike | Program | Iterable[PathLike | Program],
+    *,
+    budget: float = 10.0,
+    tags: Sequence[str] = (),
+    text: str = "",
+    **options: Unpack[ScenarioOptions],
+) -> list[Audit]:
+    """What files, folders or loaded programs do not test, as `sockrun audit` finds it: an `Audit` for each file.
+
+    `budget` is seconds for each; `tags` and `text` choose among the scenarios, as `--tag` and `-k` do; `options` are
+    for files, as in `load`. Nothing is played but in memory. Raises: Invalid, before that.
+    """
+    from sockrun.auditing import Auditor
+
+    programs, _ = _given(what, options)
+    auditor = Auditor(budget)
+    try:
+        return list(auditor.run(filter(Selection(tags, text).takes, programs)))
+    finally:
+        auditor.close()
 
 
 def play(
@@ -163,6 +183,17 @@ def only(programs: Sequence[Program], text: str = "") -> Program:
         ids = ", ".join(program.id for program in found or programs)
         raise ValueError(f"{len(found) or 'none'} of these has {text!r} in its id, and one is needed: {ids}")
     return found[0]
+
+
+def _given(
+    what: PathLike | Program | Iterable[PathLike | Program], options: LoadOptions | ScenarioOptions
+) -> tuple[list[Program], Options]:
+    """What is loaded already, and what the files have; and what was said about those. Raises: Invalid."""
+    items = [what] if isinstance(what, str | os.PathLike | Program) else list(what)
+    paths = [Path(item) for item in items if not isinstance(item, Program)]
+    about = _options(_folders(paths), **options)
+    files = loading.find(paths)
+    return [*(item for item in items if isinstance(item, Program)), *_programs(files, about)], about
 
 
 def _options(

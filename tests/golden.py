@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from sockrun.compiling.loading import load
-from sockrun.diagnostics import render
+from sockrun.diagnostics import Diagnostic, render
 
 TESTS = Path(__file__).parent
 
@@ -21,10 +22,19 @@ def without_file(folder: str) -> set[str]:
     return {path.stem for path in (TESTS / folder).glob("*.txt")} ^ {path.stem for path in files(folder)}
 
 
-def check(path: Path, update: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def _loading(path: Path) -> Sequence[Diagnostic]:
+    return load(path).diagnostics
+
+
+def check(
+    path: Path,
+    update: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    find: Callable[[Path], Sequence[Diagnostic]] = _loading,
+) -> None:
     """Hold what somebody who stands in the file's folder sees against the text; `update` writes the text anew."""
     monkeypatch.chdir(path.parent)
-    text, golden = "\n\n".join(map(render, load(Path(path.name)).diagnostics)) + "\n", path.with_suffix(".txt")
+    text, golden = "\n\n".join(map(render, find(Path(path.name)))) + "\n", path.with_suffix(".txt")
     if update:
         golden.write_text(text)
     assert text == golden.read_text()

@@ -66,9 +66,9 @@ def test_an_invalid_file_raises_with_everything_before_anything_is_played(folder
 
 
 def test_validate_returns_what_is_wrong_and_raises_nothing(folder: Path) -> None:
-    assert sockrun.validate([folder]) == []
+    assert sockrun.validate([folder], pair=False) == []
     (folder / "invalid.yaml").write_text(INVALID)
-    (found,) = sockrun.validate(folder)
+    (found,) = sockrun.validate(folder, pair=False)
     assert found.severity == "error"
     (missing,) = sockrun.validate(folder / "nowhere.yaml")
     assert missing.code == "no-such-path"

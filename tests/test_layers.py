@@ -40,6 +40,7 @@ LAYERS: dict[str, str] = {
     "playing": "commands diagnostics hexdump masking network program results values",
     "reporters": "commands diagnostics hexdump program results source values",
     "pairing": "commands compiling diagnostics hexdump network playing program reading results source values",
+    "auditing": "commands compiling diagnostics hexdump matching network playing program results source values wire",
     "outline": "commands diagnostics hexdump program values",
     "ending": "diagnostics",
     "choosing": "program",
@@ -47,13 +48,14 @@ LAYERS: dict[str, str] = {
     "watching": "diagnostics",
     "session": "commands compiling diagnostics network playing program reporters results",
     "background": "commands network playing program reporters results",
-    "api": "background commands compiling diagnostics network pairing playing program reporters results session "
-    "wire.contents",
+    "exploring": "commands diagnostics hexdump masking network playing program reporters results values",
+    "api": "auditing background commands compiling diagnostics network pairing playing program reporters results "
+    "session wire.contents",
     "testing": "api background compiling diagnostics network playing program reporters results",
-    "cli": "choosing commands compiling diagnostics ending network outline pairing playing program reading remembering "
-    "reporters results session units watching",
+    "cli": "auditing choosing commands compiling diagnostics ending exploring network outline pairing playing program "
+    "reading remembering reporters results session units watching",
     "__main__": "cli",
-    "": "api background diagnostics program results",  # sockrun/__init__.py: the public names
+    "": "api auditing background diagnostics program results",  # sockrun/__init__.py: the public names
 }
 
 # Outside modules that only some of ours may import.

@@ -109,7 +109,8 @@ def test_a_service_that_is_never_ready_says_what_is_missing() -> None:
 
 def test_a_pattern_that_never_comes_is_said_to_be_missing() -> None:
     result = served("import time; time.sleep(60)", "ready: {output: 'never'}, timeout: 300ms")
-    assert message_of(result) == "p was not ready within 0.3 s: it has not written a match of /never/; it wrote nothing"
+    told = "p was not ready within 0.3 s: there is no output that matches /never/; it wrote nothing"
+    assert message_of(result) == told
 
 
 def test_one_that_dies_before_it_is_ready_fails_at_once_with_its_last_output() -> None:
@@ -141,6 +142,8 @@ def test_a_port_that_somebody_listens_on_already_is_refused() -> None:
         result = served("import time; time.sleep(60)", f"ready: {{port: {port}}}", "")
     assert result.status is Status.REFUSED
     assert "somebody does already" in result.reason
+    assert result.failure is not None
+    assert result.failure.place is not None
 
 
 def test_a_program_that_is_not_there_is_refused() -> None:

@@ -22,7 +22,8 @@ from sockrun.values import Scope
 class Mutant:
     """A program in which one step is another: nobody notices it if the scenario passes with every one of `alters`.
 
-    `key` is the same in all programs of a file. One whose key begins with that of another is a finer one.
+    `words` say what can be done, if so. `key` is the same in all programs of a file; one whose key begins with that of
+    another is a finer one.
     """
 
     key: Key
@@ -71,7 +72,9 @@ def _of_wait(site: Site, step: Wait, probe: Probe) -> Iterator[Mutant | Unreache
         for change in changes(command.matcher):
             yield _mutant((*key, *change.key), site, step.place, change, _receiving(_matching(change.key)))
         if command.sender is not None:
-            yield Mutant((*key, "from"), site, step.place, "the sender of 'from'", (_receiving(_sender),))
+            yield Mutant(
+                (*key, "from"), site, step.place, "the sender of 'from' can be changed", (_receiving(_sender),)
+            )
 
 
 def _receiving(change: Callable[[Receive], Receive]) -> Alter:
@@ -113,7 +116,7 @@ def _of_ending(key: Key, site: Site, step: Wait, command: Receive) -> Mutant:
         assert isinstance(step, Wait)
         return replace(step, wanted=wanted, command=replace(command, expects=wanted, matcher=matcher), reset_too=False)
 
-    return Mutant(key, site, step.place, f"'{step.place.label}'", (alter,))
+    return Mutant(key, site, step.place, f"'{step.place.label}' can be something else", (alter,))
 
 
 # --- checks ------------------------------------------------------------------------------------
@@ -136,7 +139,7 @@ def _of_check(site: Site, step: Check, probe: Probe) -> Iterator[Mutant | Unreac
 
         return replace(step, test=inverted)
 
-    yield Mutant(key, site, step.place, "this, turned round,", (alter,))
+    yield Mutant(key, site, step.place, "this can be turned round", (alter,))
 
 
 # --- cases -------------------------------------------------------------------------------------
@@ -149,13 +152,13 @@ def _of_cases(site: Site, step: React | AnyOrder, probe: Probe) -> Iterator[Muta
         if matcher is None or (site, number) not in probe.taken:
             yield Unreached(key, case.place, "this case never took a message")
             continue
-        yield Mutant(key, site, case.place, "this case", (_at_case(number, _never),))
+        yield Mutant(key, site, case.place, "this case can be left out", (_at_case(number, _never),))
         for change in changes(matcher):
             if change.key:
                 alter = _at_case(number, _judging(change.key))
                 yield _mutant((*key, *change.key), site, case.place, change, alter)
         if case.when is not None:
-            yield Mutant((*key, "when"), site, case.place, "'when', turned round,", (_at_case(number, _unless),))
+            yield Mutant((*key, "when"), site, case.place, "'when' can be turned round", (_at_case(number, _unless),))
 
 
 def _at_case(number: int, change: Callable[[Case], Case]) -> Alter:

@@ -31,7 +31,7 @@ from sockrun.wire.packing import Json
 
 Key: TypeAlias = tuple[str | int, ...]
 
-ANY = "any"  # the end of the key of a change of what takes anything
+ANY = -1  # the end of the key of a change of what takes anything; nothing else ends so
 MOST = 256  # bytes of one expectation, or of what one step sends, that are tried; of more, some
 
 
@@ -49,7 +49,7 @@ class Spot:
 class Change:
     """`matcher` in the place of another. A change whose `key` begins with that of another is a finer one.
 
-    `words` say what was changed; where it is bytes, `spot` says which.
+    `words` say what can be done: 'the field id can be changed'; where it is bytes, `spot` says which.
     """
 
     key: Key
@@ -131,14 +131,14 @@ def _falsified(verdict: Match | Mismatch) -> Match | Mismatch:
 # --- bytes -------------------------------------------------------------------------------------
 
 
-def _in_bytes(wanted: bytes, make: Callable[[bytes], Matcher], words: str) -> Iterator[Change]:
+def _in_bytes(wanted: bytes, make: Callable[[bytes], Matcher], words: str, xor: int = 1) -> Iterator[Change]:
     for at in sampled(len(wanted)):
-        yield Change(("byte", at), words, make(flipped(wanted, at)), Spot(at, wanted, words))
+        yield Change(("byte", at), words, make(flipped(wanted, at, xor)), Spot(at, wanted, words))
 
 
 def _literal(matcher: Literal) -> Iterator[Change]:
     if not matcher.wanted:
-        yield Change(("empty",), "that nothing is in it", Literal(b"\x01"))
+        yield Change(("empty",), "something can be wanted where nothing is", Literal(b"\x01"))
     yield from _in_bytes(matcher.wanted, Literal, "what is expected")
 
 
@@ -158,8 +158,8 @@ def _pieces(matcher: Pieces) -> Iterator[Change]:
         if before is not None:
             yield flipped(before, len(before) - 1)
 
-    yield Change(("first",), "the first byte of what is expected", Pieces(matcher.summary, first))
-    yield Change(("last",), "the last byte of what is expected", Pieces(matcher.summary, last))
+    yield Change(("first",), "the first byte of what is expected can be changed", Pieces(matcher.summary, first))
+    yield Change(("last",), "the last byte of what is expected can be changed", Pieces(matcher.summary, last))
 
 
 def _masked(matcher: Masked) -> Iterator[Change]:
@@ -175,12 +175,12 @@ def _starred(matcher: Starred) -> Iterator[Change]:
 
 
 def _shapes(shape: Shape) -> Iterator[tuple[int, Shape]]:
-    """The shape with another bit in one of its bytes, for each byte of which some bit matters."""
+    """The shape with the highest bit that matters changed in one of its bytes, for each that has one."""
     for at in sampled(shape.size):
         shift = 8 * (shape.size - 1 - at)
         mask = shape.mask >> shift & 0xFF
         if mask:
-            yield at, replace(shape, wanted=shape.wanted ^ (mask & -mask) << shift)
+            yield at, replace(shape, wanted=shape.wanted ^ 1 << shift + mask.bit_length() - 1)
 
 
 def _wild(key: Key, at: int, shape: Shape, matcher: Matcher) -> Change:
@@ -197,11 +197,12 @@ def _suffix(matcher: Suffix) -> Iterator[Change]:
 
 
 def _contains(matcher: Contains) -> Iterator[Change]:
-    return _in_bytes(matcher.wanted, lambda wanted: Contains(wanted, matcher.limit), "what has to be in it")
+    """To what is no text: another letter might be in it somewhere else."""
+    return _in_bytes(matcher.wanted, lambda wanted: Contains(wanted, matcher.limit), "what has to be in it", 0x80)
 
 
 def _regex(matcher: Regex) -> Iterator[Change]:
-    yield Change((), matcher.summary, Never())
+    yield Change((), f"{matcher.summary} can be left out", Never())
     for piece in patterns.changed(matcher.pattern):
         try:
             other = Regex(piece.pattern, matcher.summary, matcher.whole, matcher.limit)
@@ -221,17 +222,17 @@ def _anything(matcher: Anything) -> Iterator[Change]:
 def _length(matcher: Length) -> Iterator[Change]:
     least, most = matcher.limits
     if least == most:
-        yield Change(("more",), f"the length {least:,}, to {least + 1:,},", _sized(matcher, least + 1, least + 1))
+        yield Change(("more",), f"the length {least:,} can be {least + 1:,}", _sized(matcher, least + 1, least + 1))
         if least > 1:
-            yield Change(("less",), f"the length {least:,}, to {least - 1:,},", _sized(matcher, least - 1, least - 1))
+            yield Change(("less",), f"the length {least:,} can be {least - 1:,}", _sized(matcher, least - 1, least - 1))
     else:
         if least:
-            yield Change(("min",), f"the least length {least:,}", _sized(matcher, 0, least - 1))
+            yield Change(("min",), f"the least length {least:,} can be changed", _sized(matcher, 0, least - 1))
         if most is not None:
-            yield Change(("max",), f"the greatest length {most:,}", _sized(matcher, most + 1, None))
+            yield Change(("max",), f"the greatest length {most:,} can be changed", _sized(matcher, most + 1, None))
     if matcher.digest is not None:
         digit = "1" if matcher.digest[0] == "0" else "0"
-        yield Change(("sha256",), "the SHA-256", replace(matcher, digest=digit + matcher.digest[1:]))
+        yield Change(("sha256",), "the SHA-256 can be changed", replace(matcher, digest=digit + matcher.digest[1:]))
     if matcher.limits == Limits(0, None):
         yield Change((ANY,), "whatever comes here", Falsified(matcher))
 
@@ -241,10 +242,10 @@ def _sized(matcher: Length, least: int, most: int | None) -> Length:
 
 
 def _structure(matcher: Structure) -> Iterator[Change]:
-    yield Change(("size",), "the size of the struct", _with(matcher, size=matcher.size + 1))
+    yield Change(("size",), "the size of the struct can be changed", _with(matcher, size=matcher.size + 1))
     for number, (field, value) in enumerate(matcher.wanted):
         wanted = [*matcher.wanted[:number], (field, _other(value)), *matcher.wanted[number + 1 :]]
-        yield Change(("field", number), f"the field {field.name}", _with(matcher, wanted=wanted))
+        yield Change(("field", number), f"the field {field.name} can be changed", _with(matcher, wanted=wanted))
 
 
 def _with(matcher: Structure, **attributes: object) -> Structure:
@@ -266,7 +267,7 @@ def _document(matcher: Document) -> Iterator[Change]:
     for path, other in _otherwise(matcher.wanted, ()):
         where = ".".join(map(str, path))
         words = f"the member {where}" if where else "the JSON value"
-        yield Change(("member", *path), words, Document(other))
+        yield Change(("member", *path), f"{words} can be changed", Document(other))
 
 
 def _otherwise(value: Json, path: Key) -> Iterator[tuple[Key, Json]]:
@@ -290,9 +291,9 @@ def _otherwise(value: Json, path: Key) -> Iterator[tuple[Key, Json]]:
 
 
 def _one_of(matcher: OneOf) -> Iterator[Change]:
-    yield Change((), matcher.summary, Never())
+    yield Change((), f"{matcher.summary} can be left out", Never())
     for number, one in enumerate(matcher.matchers):
-        key, words = ("one", number), f"the alternative {one.summary}"
+        key, words = ("one", number), f"the alternative {one.summary} can be left out"
         yield Change(key, words, _one(OneOf, matcher, number, Never()))
         inner = (change for change in changes(one) if change.key)
         yield from (_inside(change, key, _one(OneOf, matcher, number, change.matcher)) for change in inner)
@@ -306,7 +307,7 @@ def _all_of(matcher: AllOf) -> Iterator[Change]:
 
 def _not(matcher: Not) -> Iterator[Change]:
     """Whatever is changed inside, it still is not that: so only all of it can be turned round."""
-    yield Change(("not",), f"'{matcher.summary}', turned round,", matcher.matcher)
+    yield Change(("not",), f"'{matcher.summary}' can be turned round", matcher.matcher)
 
 
 def _framed(matcher: FramedMatcher) -> Iterator[Change]:

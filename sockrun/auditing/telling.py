@@ -81,8 +81,8 @@ def _diagnostic(group: list[Outcome]) -> Diagnostic:
         message = f"nobody looks at {_range(one, last)}"
         found = Diagnostic("unseen-bytes", message, one.span, None, "warning")
     else:
-        words = one.words if one.spot is None else _range(one, last)
-        message = f"{words} can be changed, and the scenario still passes"
+        words = one.words if one.spot is None else f"{_range(one, last)} can be changed"
+        message = f"{words}, and the scenario still passes"
         found = Diagnostic("unnoticed-change", message, one.span, None, "warning")
     return found if mask is None else mask.diagnostic(found)
 

@@ -8,6 +8,7 @@ told in `ending.py`. A command is in the help in the order in which its module i
 from sockrun.cli import run  # noqa: F401 (its import registers the command, as those below do)
 from sockrun.cli import audit  # noqa: F401
 from sockrun.cli import looking  # noqa: F401
+from sockrun.cli import explore  # noqa: F401
 from sockrun.cli.application import main
 
 __all__ = ["main"]

@@ -64,7 +64,8 @@ Seed = Annotated[
     int, typer.Option(metavar="N", help="What decides all that is random in a simulation: the same seed, the same run.")
 ]
 RunSeed = Annotated[
-    int | None, typer.Option("--seed", metavar="N", help="With --simulate: what decides all that is random, 0 if not said.")
+    int | None,
+    typer.Option("--seed", metavar="N", help="With --simulate: what decides all that is random, 0 if not said."),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first scenario that does not pass.")]
 Repeat = Annotated[int, typer.Option(min=1, metavar="N", help="Play everything N times.")]

@@ -130,7 +130,7 @@ def _ready(node: Node | None, context: Context) -> Ready | None:
     if "path" in said:
         return Ready("path", path=converted(said["path"], context, to_bytes))
     if "output" in said:
-        summary = f"a match of /{written(said['output'])}/ in what it writes"
+        summary = f"output that matches /{written(said['output'])}/"
         return Ready(summary, output=_somewhere(said["output"], context))
     return Ready("time", after=settled(said.get("after"), context, to_seconds, 0.0))
 

@@ -12,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal, TypeAlias
 
 from sockrun.commands import Await, Barrier, Command, Connect, Kill, Send, Tell
+from sockrun.exploring.decisions import Kind
 from sockrun.exploring.rewriting import APART, ENDINGS, End, Spot, at, cut, joined, one_by_one, visited
 from sockrun.program import Block, Do, Instruction, Place, Program, RoleProgram
-from sockrun.results import Result, Trace
+from sockrun.results import Trace
 
-Fault: TypeAlias = Literal["split", "end"]
-Play: TypeAlias = Callable[[Program], Result]
+FAULTS: Sequence[Kind] = ("split", "end")
 
 MOST_CUTS = 64  # of a step's bytes that are tried; of more, some
 ALONE: tuple[type[Command], ...] = (Await, Barrier, Tell, Kill, Connect)  # what a visitor must not do
@@ -30,6 +29,7 @@ ALONE: tuple[type[Command], ...] = (Await, Barrier, Tell, Kill, Connect)  # what
 class Variant:
     """`token` names it in another run of the same file; `words` say what is different; `place` is the step."""
 
+    kind: Kind
     token: str
     words: str
     place: Place | None
@@ -37,14 +37,16 @@ class Variant:
     finer: Sequence[Variant] = ()  # what may be tried to find a shorter cause
 
 
-def variants(program: Program, trace: Sequence[Trace], faults: Collection[Fault], seed: int = 0) -> Iterator[Variant]:
+def variants(program: Program, trace: Sequence[Trace], faults: Collection[Kind], seed: int = 0) -> Iterator[Variant]:
     """All that is tried, coarse things first; `trace` is that of a plain run."""
     if "split" in faults:
         spots = list(_spots(program, trace))
         yield from (_apart(program, number, spot, seed) for number, spot in enumerate(spots))
         together = joined(program)
         if together != program:
-            yield Variant("joined", "what a role sends without waiting in between leaves at once", None, together)
+            yield Variant(
+                "split", "joined", "what a role sends without waiting in between leaves at once", None, together
+            )
     if "end" in faults:
         yield from _endings(program)
     if "split" in faults:
@@ -54,7 +56,7 @@ def variants(program: Program, trace: Sequence[Trace], faults: Collection[Fault]
 
 def named(program: Program, trace: Sequence[Trace], token: str, seed: int = 0) -> Variant | None:
     """The variant with that token; None: the file has no such one."""
-    for variant in variants(program, trace, ("split", "end"), seed):
+    for variant in variants(program, trace, FAULTS, seed):
         for one in (variant, *variant.finer):
             if one.token == token:
                 return one
@@ -87,13 +89,13 @@ def _apart(program: Program, number: int, spot: Spot, seed: int) -> Variant:
     if spot.size > APART:
         words = f"what {spot.role} sends in step {spot.place.number} arrives byte by byte, the first {APART} of it"
     finer = tuple(_cuts(program, number, spot, seed))
-    return Variant(f"bytes-{number}", words, spot.place, cut(program, spot, one_by_one), finer)
+    return Variant("split", f"bytes-{number}", words, spot.place, cut(program, spot, one_by_one), finer)
 
 
 def _cuts(program: Program, number: int, spot: Spot, seed: int) -> Iterator[Variant]:
     for offset in _offsets(spot.size, seed):
         words = f"what {spot.role} sends in step {spot.place.number} is cut after byte {offset} of {spot.size}"
-        yield Variant(f"cut-{number}-{offset}", words, spot.place, cut(program, spot, at(offset)))
+        yield Variant("split", f"cut-{number}-{offset}", words, spot.place, cut(program, spot, at(offset)))
 
 
 def _offsets(size: int, seed: int) -> Sequence[int]:
@@ -134,7 +136,7 @@ def _visit(program: Program, role: RoleProgram, steps: int, sent: int | None, en
     }[end]
     words = f"before the others comes a client that {done}{half}, and {how}"
     token = f"end-{role.name}-{steps}-{'x' if sent is None else sent}-{end}"
-    return Variant(token, words, place, visited(program, role.name, steps, sent, end))
+    return Variant("end", token, words, place, visited(program, role.name, steps, sent, end))
 
 
 def _beginnings(role: RoleProgram) -> Iterator[tuple[int, int | None]]:

@@ -140,6 +140,8 @@ def _races(steps: Sequence[Step]) -> Iterator[tuple[int, Sequence[str]]]:
             earlier = steps[index]
             if earlier.choice is None or earlier.period != step.period or earlier.who == step.who:
                 continue
+            if step.looked and not earlier.looked:
+                continue  # sockets are looked at when all others have gone on
             if step.cause == index or any(before[other] >> index & 1 for other in tied if other > index):
                 continue
             candidates = _first(steps, before, index, later)

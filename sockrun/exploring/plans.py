@@ -124,14 +124,15 @@ def _fates(plain: Trial, network: Faults) -> list[Decision]:
     return [Befalls(number, one) for one in what for number in range(plain.steered.datagrams)]
 
 
-def _ends(plain: Trial) -> list[Decision]:
-    found: list[Decision] = []
+def _ends(plain: Trial) -> Sequence[Decision]:
+    found: list[Ends] = []
     streams = [stream for stream in plain.streams if not stream.to_proxy]
     for how in HOWS:
         behind = 0 if how in ("half-close", "fin") else 1  # at its end it half-closes anyway
         for stream in streams:
             found += [Ends(stream.number, offset, how) for offset in range(stream.size + behind)]
-    return found
+    between = {chunk for chunk in plain.steered.chunks if chunk[1]}  # where one thing ends that was sent
+    return sorted(found, key=lambda end: (end.stream, end.offset) not in between)
 
 
 # --- several together --------------------------------------------------------------------------
@@ -166,6 +167,10 @@ def _diced(plain: Trial, network: Faults, random: Random) -> Plan:
 
 
 def _mixed(singles: Sequence[Decision], random: Random) -> Iterator[Attempt]:
+    known: set[frozenset[Decision]] = set()
     for _ in range(MIXED):
         size = random.randint(2, min(TOGETHER, len(singles)))
-        yield Attempt(tuple(random.sample(singles, size)))
+        chosen = random.sample(singles, size)
+        if frozenset(chosen) not in known:
+            known.add(frozenset(chosen))
+            yield Attempt(tuple(chosen))

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from sockrun.exploring.decisions import KIND_OF, Decisions, Kind, Turn
+from sockrun.exploring.decisions import KIND_OF, Decisions, Kind, Turn, token
 from sockrun.exploring.demands import broken
 from sockrun.exploring.orders import departures, orders
 from sockrun.exploring.plans import Attempt, Plan, plans
 from sockrun.exploring.shrinking import shrunk
-from sockrun.exploring.trials import Stage, Trial
+from sockrun.exploring.trials import Stage, Trial, pace
 from sockrun.playing.simulation import impossible
 from sockrun.program import Program
-from sockrun.results import Status
+from sockrun.results import Result, Status, Trace
 
 SHRINKING = 400  # runs at most, and
 SHRINKING_SECONDS = 5.0  # so long, for finding a shorter cause
@@ -37,6 +37,27 @@ class Budget(NamedTuple):
     runs: float = inf
 
 
+class Played(Protocol):
+    """A run that was looked at."""
+
+    @property
+    def result(self) -> Result: ...
+    @property
+    def trace(self) -> Sequence[Trace]: ...
+
+
+class Found(Protocol):
+    """A run that is not as demanded, with its cause in words, and the token that plays it again ("": the plain one)."""
+
+    @property
+    def demand(self) -> str: ...
+    @property
+    def trial(self) -> Played: ...
+    def causes(self, program: Program) -> Sequence[str]: ...
+    @property
+    def token(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Finding:
     """A run that is not as demanded. `demand` says in what; without decisions it is the plain run that fails."""
@@ -46,6 +67,15 @@ class Finding:
     trial: Trial
     plain: Trial
     found_with: Decisions = ()  # before it was made shorter
+
+    @property
+    def token(self) -> str:
+        return token(self.decisions)
+
+    def causes(self, program: Program) -> Sequence[str]:
+        from sockrun.exploring.wording import cause  # it looks at findings
+
+        return cause(self, program, pace(program))
 
 
 @dataclass
@@ -59,7 +89,7 @@ class Explored:
     sampled: bool = False  # all that was planned was tried, but of some kind there was too much
     interrupted: bool = False
     seconds: float = 0.0
-    finding: Finding | None = None
+    finding: Found | None = None
 
     @property
     def runs(self) -> int:
@@ -67,6 +97,12 @@ class Explored:
 
 
 Told = Callable[[Explored], None]
+
+
+class Explores(Protocol):
+    def explore(self, program: Program) -> Explored:
+        """Search until something is found, the budget is used up, or everything was tried."""
+        ...
 
 
 class Explorer:
@@ -98,15 +134,15 @@ class Explorer:
         explored.seconds = time.monotonic() - started
         return explored
 
-    def replay(self, program: Program, decisions: Decisions) -> Finding | None:
-        """One run under these decisions; None: it is as demanded."""
+    def replay(self, program: Program, decisions: Decisions) -> tuple[Finding, bool]:
+        """One run under these decisions, and whether something is wrong with it."""
         stage = Stage(program, self._seed)
         plain = stage.play()
         trial = stage.play(decisions)
         demand = broken(trial, plain) if decisions else None
         if demand is None and not decisions and not plain.result.passed:
             demand = PLAIN_FAILS
-        return None if demand is None else Finding(decisions, demand, trial, plain)
+        return Finding(decisions, demand or "it is as it should be", trial, plain), demand is not None
 
     # --- the search ---
 

@@ -13,13 +13,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from selectors import SelectorKey
 
 from sockrun.exploring.decisions import Apart, Befalls, Cut, Decisions, Ends, Joined, Slow, Stall, Turn
-from sockrun.network.simulated.conditions import Fate, How, Ready
+from sockrun.network.simulated.conditions import Fate, Found, How, Ready
 from sockrun.network.simulated.owners import owner
 
-DOOR = "socket "  # begins the name of one who is no role
+DOOR = "socket "  # begins the name of who goes on where that is no role: a connection is accepted
 Call = Callable[[], None]
 
 
@@ -28,7 +27,7 @@ class Step:
     """Somebody went on: `who` of `able`, and what that used. `choice` is its number, where there was a choice.
 
     `period` is the time between two moments at which something came by itself, or a time had passed; `cause` is the
-    step that let it go on, where that is known.
+    step that let it go on, where that is known. `looked`: its socket was found ready, once nobody else could go on.
     """
 
     who: str
@@ -36,6 +35,7 @@ class Step:
     choice: int | None
     period: int
     cause: int | None = None
+    looked: bool = False
     used: set[object] = field(default_factory=set)
 
 
@@ -44,7 +44,7 @@ class Steered:
 
     `pace` is how long a slow one takes, in seconds. `recorded`: every step is kept, and only one socket at a time is
     said to be ready. `asleep`: whoever goes on in these steps does nothing that was not tried, until somebody uses what
-    they would use (`orders.py`); that counts behind the choice `known_until`. `dice` decides what `decisions` leave open.
+    they would use (`orders.py`); that counts behind the choice `known_until`. `dice` decides what is left open.
     """
 
     def __init__(
@@ -141,10 +141,10 @@ class Steered:
         if self._recorded and self.steps:
             self.steps[-1].used.add(what)
 
-    def in_order(self, found: list[tuple[SelectorKey, int]]) -> list[tuple[SelectorKey, int]]:
+    def in_order(self, found: Found) -> Found:
         if not self._ordered:
             return found
-        names = [_door(key) for key, _ in found]
+        names = [_name(key.data) or f"{DOOR}{key.fd}" for key, _ in found]
         chosen = found[self.chosen(names)]
         self.used(("socket", chosen[0].fd))
         return [chosen]
@@ -168,7 +168,7 @@ class Steered:
         place = names.index(able[index])
         if self._recorded:
             cause = causes[place] if causes else None
-            self.steps.append(Step(able[index], able, choice, self._period, cause))
+            self.steps.append(Step(able[index], able, choice, self._period, cause, causes is None))
         return place
 
     def _index(self, choice: int, able: tuple[str, ...], asleep: Collection[str]) -> int:
@@ -275,8 +275,3 @@ def _holdable(call: object) -> bool:
     """Whether it lets a role go on, and only that: what looks for bytes is looked for again in any case."""
     task = owner(call)
     return task is not None and task.name != "" and not hasattr(call, "__self__")
-
-
-def _door(key: SelectorKey) -> str:
-    """Who goes on when the socket is looked at; of a listener nobody does, but a connection is accepted."""
-    return _name(key.data) or f"{DOOR}{key.fd}"

@@ -13,10 +13,7 @@ from dataclasses import replace
 from textwrap import indent
 
 from sockrun.diagnostics import visible
-from sockrun.exploring.decisions import token
-from sockrun.exploring.searching import Budget, Explored, Finding
-from sockrun.exploring.trials import pace
-from sockrun.exploring.wording import cause
+from sockrun.exploring.searching import Budget, Explored, Found
 from sockrun.playing.discretion import masked
 from sockrun.program import Program
 from sockrun.reporters import transcript
@@ -24,7 +21,12 @@ from sockrun.reporters.failures import explain
 from sockrun.reporters.style import Style
 from sockrun.results import Result, Status
 
-_WORDS = {"sound": ("SOUND", "good"), "fault": ("FAULT", "bad"), "skipped": ("SKIP", "odd"), "stopped": ("STOPPED", "odd")}
+_WORDS = {
+    "sound": ("SOUND", "good"),
+    "fault": ("FAULT", "bad"),
+    "skipped": ("SKIP", "odd"),
+    "stopped": ("STOPPED", "odd"),
+}
 
 
 class Words:
@@ -46,11 +48,18 @@ class Words:
             yield from self.finding(program, explored.finding)
             yield ""
 
-    def finding(self, program: Program, finding: Finding) -> Iterator[str]:
+    def replayed(self, program: Program, finding: Found, wrong: bool) -> Iterator[str]:
+        """All that is said of a single run."""
+        word, color = _WORDS["fault" if wrong else "sound"]
+        name = f"  {visible(program.name)}" if program.name else ""
+        yield f"{self._style(color, word)} {visible(program.id)}{name}"
+        yield from self.finding(program, finding)
+
+    def finding(self, program: Program, finding: Found) -> Iterator[str]:
         """What happened, and why."""
         style = self._style
         yield f"  {visible(finding.demand)}"
-        causes = cause(finding, program, pace(program))
+        causes = finding.causes(program)
         if causes:
             yield "  " + style("strong", "what it takes" if len(causes) == 1 else "what it takes, all together")
             yield from (f"    {visible(line)}" for line in causes)
@@ -63,10 +72,10 @@ class Words:
             yield "  " + style("strong", "to see it again")
             yield f"    {self.again(program, finding)}"
 
-    def again(self, program: Program, finding: Finding) -> str:
+    def again(self, program: Program, finding: Found) -> str:
         """The command that plays this run."""
         chosen = ["-k", program.id] if program.id != program.source.path else []
-        words = [*self._command, program.source.path, *chosen, "--replay", token(finding.decisions)]
+        words = [*self._command, program.source.path, *chosen, "--replay", finding.token]
         return visible(" ".join(map(shlex.quote, words)))
 
     def _figures(self, explored: Explored) -> str:
@@ -95,7 +104,7 @@ def outcome(explored: Explored) -> str:
     return "stopped" if explored.interrupted else "sound"
 
 
-def told(program: Program, finding: Finding) -> Result:
+def told(program: Program, finding: Found) -> Result:
     """The run's result with its transcript, secrets hidden."""
     result = finding.trial.result
     if result.trace:
@@ -136,8 +145,8 @@ def _as_dict(explored: Explored, words: Words) -> dict[str, object]:
         result = told(program, finding)
         found["fault"] = {
             "demand": finding.demand,
-            "cause": cause(finding, program, pace(program)),
-            "replay": token(finding.decisions),
+            "cause": list(finding.causes(program)),
+            "replay": finding.token,
             "command": words.again(program, finding),
             "verdict": str(result.status),
             "reason": result.reason,

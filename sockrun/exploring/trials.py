@@ -167,7 +167,9 @@ class _Names:
         self._clients = connected
         self._servers: dict[Name, str] = {}  # by the client's address
         self._doors = {
-            (address.host, address.port): name for name, address in scene.sharing.addresses.items() if name in self._roles
+            (address.host, address.port): name
+            for name, address in scene.sharing.addresses.items()
+            if name in self._roles
         }
         for task in scene.frames:
             peer = task.channel.peer if task.channel is not None else None

@@ -54,7 +54,9 @@ def _words(decision: Decision, finding: Finding, program: Program, pace: float) 
         case Stall(stream, 0):
             return f"{_way(plain, stream)} arrives {later} later"
         case Stall(stream, offset):
-            return f"{_way(plain, stream)} arrives {later} later from byte {offset + 1:,} of {_size(plain, stream):,} on"
+            return (
+                f"{_way(plain, stream)} arrives {later} later from byte {offset + 1:,} of {_size(plain, stream):,} on"
+            )
         case Turn(choice, _):
             return _turn(finding.trial, choice)
         case Slow(turn):
@@ -118,7 +120,11 @@ def _slow(plain: Trial, turn: int, later: str) -> str:
     if turn >= len(turns):
         return f"turn {turn} does not come up"
     who, times = turns[turn], Counter(turns[:turn])[turns[turn]]
-    return f"{who} begins {later} later" if not times else f"{who} goes on {later} later, when it may for the {_nth(times)}"
+    return (
+        f"{who} begins {later} later"
+        if not times
+        else f"{who} goes on {later} later, when it may for the {_nth(times)}"
+    )
 
 
 def _nth(times: int) -> str:

@@ -125,16 +125,17 @@ class Ledger:
         """The step whose bytes the failure is about: of a mismatch the first that differs, else the last that came."""
         name = failure.role
         role, peer = self.role(name), self.peer(name)
+        looked_at = failure.received or unread
+        if role is not None and role.datagram:
+            return self._datagram(name, looked_at)
         if role is None or peer is None:
             return None
-        looked_at = failure.received or unread
-        if role.datagram:
-            return self._datagram(name, looked_at)
         lines = self._sent.get(peer, [])
         first = self._first_unread(name, lines, unread)
         if failure.kind in ("mismatch", "unread"):
-            inside = unread.find(looked_at) if looked_at else 0
-            return _at(lines, first + max(0, inside) + (failure.offset or 0))
+            inside = unread.find(looked_at)
+            start = first + inside if inside >= 0 else _taken_at(lines, looked_at, first)
+            return _at(lines, start + (failure.offset or 0))
         return _at(lines, first + len(unread) - 1)
 
     def _first_unread(self, name: str, lines: list[Sent], unread: bytes) -> int:
@@ -146,9 +147,11 @@ class Ledger:
         return self._taken[name]
 
     def _datagram(self, name: str, data: bytes) -> Sent | None:
-        roles = self.peers_of(name)
-        found = [line for lines in self._sent.values() for line in lines if line.role.partition("[")[0] in roles]
-        return next((line for line in reversed(found) if line.data == data), None)
+        """The last one like it, rather from a role that is known to speak to this one."""
+        own, roles = name.partition("[")[0], self.peers_of(name)
+        alike = [line for lines in self._sent.values() for line in lines if line.data == data and line.role != own]
+        known = [line for line in alike if line.role.partition("[")[0] in roles]
+        return next(reversed(known or alike), None)
 
     def _names(self) -> Iterator[str]:
         return iter(dict.fromkeys(task.name for task in self._frames))
@@ -178,3 +181,10 @@ class Ledger:
 def _at(lines: list[Sent], number: int) -> Sent | None:
     """The step that sent the byte with that number, or the last one before it."""
     return next((line for line in reversed(lines) if line.start <= number), None)
+
+
+def _taken_at(lines: list[Sent], message: bytes, before: int) -> int:
+    """Where a message began that was taken from the stream before it was judged; without its frame."""
+    known = b"".join(line.data if line.data is not None else bytes(line.stop - line.start) for line in lines)
+    found = known.rfind(message, 0, before)
+    return found if found >= 0 else before

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from sockrun.network.simulated.conditions import Plain, Ready
 from sockrun.pairing.ledger import Ledger
-from sockrun.playing.simulation import Simulation
+from sockrun.playing.simulation import LOOK, Simulation
 from sockrun.program import (
     Block,
     Case,
@@ -35,7 +35,7 @@ from sockrun.program import (
 from sockrun.results import Result
 from sockrun.values import ExpressionError, Payload, Scope, Value
 
-MOVES = 200_000  # turns of roles, pieces sent and rounds, in one scenario
+MOVES = 200_000  # turns of roles and of the loop, pieces sent and rounds, in one scenario
 BYTES = 64 * 1024 * 1024  # sent in one scenario, or written into its files
 COPIES = 2_000  # of all its clients
 SECONDS = 2.0  # for a file, with all combinations of its matrix
@@ -47,12 +47,16 @@ class TooMuch(BaseException):
 
 
 class Tried(NamedTuple):
-    """`unsteady`: it has asked for the time or for randomness; `lacks`: for a variable that is not there."""
+    """`unsteady`: it has asked for the time or for randomness; `lacks`: for a variable that is not there.
+
+    `strayed`: for somebody who is none of its roles.
+    """
 
     result: Result
     ledger: Ledger
     unsteady: bool
     lacks: str | None
+    strayed: bool
 
 
 class Patience:
@@ -90,12 +94,13 @@ def _play(program: Program, bounds: _Bounds, seed: int) -> tuple[Tried, set[str]
     asked = _Asked(simulation)
     ledger = Ledger(simulation.scene)
     try:
-        result = simulation.run()
+        result = simulation.run(bounds.look)
     finally:
         simulation.scene.abandon()
         simulation.network.close()
     ledger.close()
-    return Tried(result, ledger, bool({"now", "random"} & asked.names), asked.lacks), asked.names
+    unsteady, strayed = bool({"now", "random"} & asked.names), bool(simulation.scene.strayed)
+    return Tried(result, ledger, unsteady, asked.lacks, strayed), asked.names
 
 
 class _Asked:
@@ -144,9 +149,14 @@ class _Bounds(Plain):
         self._moves = MOVES
         self._bytes = BYTES
 
-    def move(self) -> None:
+    def look(self) -> bool:
+        """Where only time passes nobody moves; asked whether it is to be interrupted. Raises: TooMuch."""
+        self.move(LOOK)
+        return False
+
+    def move(self, moves: int = 1) -> None:
         """Raises: TooMuch."""
-        self._moves -= 1
+        self._moves -= moves
         if self._moves < 0:
             raise TooMuch
         self._patience.check()

@@ -128,7 +128,7 @@ def _place_of_expect_failure(program: Program) -> Span:
 
 def _mismatch(case: Case) -> Words:
     source, failure = case.source(), case.failure
-    received = brief(failure.received or b"")
+    received = brief(failure.received) if failure.received else "an empty message"
     peer = source.role if source is not None else case.peer
     wants = _wants(case)
     if _expects_bytes(case):
@@ -165,8 +165,9 @@ def _ended(case: Case) -> Words:
     how = {"closed": "closes", "reset": "resets the connection", "tls": "ends TLS"}[case.failure.kind]
     unread = case.unread(case.role) or case.failure.received or b""
     if not _expects_bytes(case):
-        message = f"{case.role} {_wants(case)}, but {case.failure.message}"
-        return Words(message, case.span, tuple(_doing(case, case.peer)))
+        before = f" behind {_amount(unread)} that no step takes" if unread else ""
+        message = f"{case.role} {_wants(case)}, and {case.peer} {how}{before}{case.rounds}"
+        return Words(message, case.span, (*_sent_here(case, source if unread else None), *_doing(case, case.peer)))
     if unread:
         message = f"{case.role} {_wants(case)}, and {case.peer} sends {_amount(unread)} and {how}{case.rounds}"
         return Words(message, case.span, (*_sent_here(case, source), *_doing(case, case.peer)))
@@ -202,16 +203,25 @@ def _deadlock(case: Case) -> Words:
 
 
 def _too_little(case: Case, short: Waiting, stuck: list[Waiting]) -> Words:
-    """Somebody has got a part of what they wait for."""
-    data = case.unread(short.role)
+    """Somebody has got a part of what they wait for; the others may be in the same case."""
     peer = case.ledger.peer(short.role) or "the other side"
-    failure = Failure("closed", short.role, short.place, "", received=data)
-    source = case.ledger.source(failure, data)
-    message = f"{_role_wants(case, short.role)}, and {peer} sends {_amount(data)}"
-    related = [*_sent_here(case, source), *((who.span, _does(who)) for who in stuck if who is not short and who.span)]
+    message = f"{_role_wants(case, short.role)}, and {peer} sends {_amount(case.unread(short.role))}"
+    related = [*_came_here(case, short)]
+    for who in stuck:
+        if who is not short and who.span is not None:
+            data = case.unread(who.role)
+            related.append((who.span, _does(who) + (f", and has {_amount(data)}" if data else "")))
+            related += _came_here(case, who) if data else ()
     if not any(who.role == peer for who in stuck):
         related += _doing(case, peer)
     return Words(message, short.span or case.span, tuple(related))
+
+
+def _came_here(case: Case, who: Waiting) -> Iterator[Related]:
+    """The step that sent the last of what a role has and does not take."""
+    data = case.unread(who.role)
+    failure = Failure("closed", who.role, who.place, "", received=data)
+    return _sent_here(case, case.ledger.source(failure, data))
 
 
 def _waits_for_the_other(case: Case, who: Waiting, stuck: list[Waiting]) -> bool:
@@ -281,7 +291,8 @@ def _shown(value: Value) -> str:
 
 def _other(case: Case) -> Words:
     who = f"{case.role}: " if case.role else ""
-    return Words(f"{who}{case.failure.message}{case.rounds}", case.span, tuple(_doing(case, case.peer)))
+    sent = _sent_here(case, case.source()) if case.failure.kind == "tls" else ()
+    return Words(f"{who}{case.failure.message}{case.rounds}", case.span, (*sent, *_doing(case, case.peer)))
 
 
 WORDS: dict[str, Callable[[Case], Words]] = {

@@ -179,7 +179,8 @@ class Member:
             port = yield from self._made(ready.port.evaluate)
             assert isinstance(port, int)
             if protocol == "tcp" and network.bound(protocol, port):
-                raise EnvironmentRefused(f"{self.program.name} cannot listen on port {port}: somebody does already")
+                reason = f"{self.program.name} cannot listen on port {port}: somebody does already"
+                raise refusal(self.program.name, EnvironmentRefused(reason), self.place)
             missing = f"port {port} is not {'in LISTEN' if protocol == 'tcp' else 'bound'}"
             return lambda: None if network.bound(protocol, port) else missing
         if ready is not None and ready.path is not None:
@@ -195,7 +196,7 @@ class Member:
 
         def missing() -> str | None:
             found = any(isinstance(matcher.judge(output.kept), Match) for output in outputs)
-            return None if found else f"it has not written {summary}"
+            return None if found else f"there is no {summary}"
 
         return missing
 

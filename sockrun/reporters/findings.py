@@ -19,7 +19,7 @@ def _text(found: Sequence[Diagnostic], unpaired: Sequence[Unpaired], files: int,
     counts = [count(files, "file"), count(errors, "error") if errors else "no errors"]
     if len(found) > errors:
         counts.append(count(len(found) - errors, "warning"))
-    return "\n\n".join([*render_all(found, color=color), "\n".join([", ".join(counts), *_not_paired(unpaired)])])
+    return "\n\n".join([*render_all(found, color=color), "\n".join([*_not_paired(unpaired), ", ".join(counts)])])
 
 
 def _not_paired(unpaired: Sequence[Unpaired]) -> list[str]:

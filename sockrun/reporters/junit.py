@@ -93,7 +93,11 @@ class JUnit:
 
 def _suite(path: str, suite: _Suite, seed: int | None) -> str:
     simulated = _element("property", name="sockrun.seed", value=str(seed)) if seed is not None else ""
-    inner = (_element("properties", inner=simulated) if simulated else "") + "\n" + "".join(f"{case}\n" for case in suite.cases)
+    inner = (
+        (_element("properties", inner=simulated) if simulated else "")
+        + "\n"
+        + "".join(f"{case}\n" for case in suite.cases)
+    )
     return _element("testsuite", name=path, file=path, **_numbers(suite.counts, suite.seconds), inner=inner)
 
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 Fate: TypeAlias = Literal["arrives", "lost", "doubled", "late"]
 How: TypeAlias = Literal["fin", "half-close", "reset", "silence"]
 Ready: TypeAlias = deque[Callable[[], None]]
+Found: TypeAlias = list[tuple[SelectorKey, int]]
 
 
 class Conditions(Protocol):
@@ -36,7 +37,7 @@ class Conditions(Protocol):
         """What becomes of a datagram, where the scenario's `network` lets more than one thing happen to it."""
         ...
 
-    def in_order(self, found: list[tuple[SelectorKey, int]]) -> list[tuple[SelectorKey, int]]:
+    def in_order(self, found: Found) -> Found:
         """Those whose sockets are ready, in the order in which they are told; who is left out is asked again."""
         ...
 
@@ -64,7 +65,7 @@ class Plain:
     def fate(self, number: int) -> Fate:
         return "arrives"
 
-    def in_order(self, found: list[tuple[SelectorKey, int]]) -> list[tuple[SelectorKey, int]]:
+    def in_order(self, found: Found) -> Found:
         return found
 
     def ready(self) -> Ready:
