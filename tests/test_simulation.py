@@ -22,7 +22,7 @@ from sockrun.reporters.transcript import describe
 from sockrun.results import Result, Trace
 from tests.peers import datagrams, failure, pair, passes
 from tests.playing import example as example_named
-from tests.playing import on_a_free_port, programs
+from tests.playing import programs
 from tests.test_examples import EXAMPLES
 
 SEEDS = 1000

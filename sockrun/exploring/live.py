@@ -54,6 +54,13 @@ def variants(program: Program, trace: Sequence[Trace], faults: Collection[Kind],
             yield from _cuts(program, number, spot, seed)
 
 
+def guests(program: Program) -> Iterator[Program]:
+    """For each client that visitors can come before, the program with one who plays all it may, and ends in order."""
+    for role in _visitable(program):
+        *_, (steps, _) = ((steps, sent) for steps, sent in _beginnings(role) if sent is None)
+        yield visited(program, role.name, steps, None, "fin")
+
+
 def named(program: Program, trace: Sequence[Trace], token: str, seed: int = 0) -> Variant | None:
     """The variant with that token; None: the file has no such one."""
     for variant in variants(program, trace, FAULTS, seed):
@@ -110,17 +117,19 @@ def _offsets(size: int, seed: int) -> Sequence[int]:
 
 
 def _endings(program: Program) -> Iterator[Variant]:
-    """Of each client: a visit before all others that ends behind each step, and in the middle of each that sends.
-
-    Only where no server is played: who is visited may turn to it, and what it is to serve is counted.
-    """
-    roles = program.roles.values()
-    if any(role.side == "server" and role.listen for role in roles):
-        return
-    for role in (role for role in roles if role.side == "client" and not role.datagram):
+    """Of each client: a visit before all others that ends behind each step, and in the middle of each that sends."""
+    for role in _visitable(program):
         for steps, sent in _beginnings(role):
             for end in ENDINGS:
                 yield _visit(program, role, steps, sent, end)
+
+
+def _visitable(program: Program) -> list[RoleProgram]:
+    """The clients whose peers are all outside, so that nobody counts who comes."""
+    roles = program.roles.values()
+    if any(role.side == "server" and role.listen for role in roles):
+        return []
+    return [role for role in roles if role.side == "client" and not role.datagram]
 
 
 def _visit(program: Program, role: RoleProgram, steps: int, sent: int | None, end: End) -> Variant:

@@ -89,6 +89,7 @@ class Explored:
     sampled: bool = False  # all that was planned was tried, but of some kind there was too much
     interrupted: bool = False
     seconds: float = 0.0
+    note: str = ""  # what could not be tried, and why
     finding: Found | None = None
 
     @property

@@ -82,7 +82,8 @@ class Words:
         kinds = Counter({kind: number for kind, number in explored.tried.items() if kind != "plain"})
         each = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
         figures = f"{_conditions(kinds.total())}: {each}" if each else "no other conditions"
-        return f"{figures}; {self._extent(explored)}; {explored.seconds:.2f} s"
+        parts = [figures, self._extent(explored), explored.note, f"{explored.seconds:.2f} s"]
+        return "; ".join(filter(None, parts))
 
     def _extent(self, explored: Explored) -> str:
         if explored.finding is not None:
@@ -141,6 +142,8 @@ def _as_dict(explored: Explored, words: Words) -> dict[str, object]:
     }
     if explored.skipped:
         found["reason"] = explored.skipped
+    if explored.note:
+        found["note"] = explored.note
     if finding is not None:
         result = told(program, finding)
         found["fault"] = {
