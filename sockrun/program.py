@@ -9,6 +9,7 @@ Whatever `make` needs is evaluated before it returns, so that asking again repea
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -275,6 +276,11 @@ class FileProgram:
     mode: int | None = None
 
 
+def file_name(value: Value) -> str:
+    """The name of a file, of what its text came to."""
+    return os.fsdecode(value) if isinstance(value, bytes) else str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """When a process counts as started: one of these; `after` is in seconds, `output` judges all that it wrote."""
@@ -293,7 +299,7 @@ class ProcessProgram:
     runs, so it stands as its name) that it may end with, () for any; None: a service, which is stopped.
 
     `timeout` (seconds) is for being ready, and for the end where that is awaited; None: the scenario's.
-    `kept`: which of its outputs are wanted whole.
+    `kept`: which of its outputs are wanted whole. `marks`: where its keys that expect something stand, by key.
     """
 
     name: str
@@ -307,7 +313,8 @@ class ProcessProgram:
     stdin_open: bool = False
     ends: tuple[int | str, ...] | None = None
     expect: Mapping[str, Callable[[Scope], Matcher]] = field(default_factory=dict)  # by `stdout` and `stderr`
-    expect_files: tuple[tuple[Operand, Callable[[Scope], Matcher]], ...] = ()
+    expect_files: tuple[tuple[Operand, Callable[[Scope], Matcher], Span], ...] = ()  # the span is the name's
+    marks: Mapping[str, Span] = field(default_factory=dict)
     timeout: float | None = None
     env: tuple[tuple[str, Operand], ...] = ()
     cwd: Operand | None = None

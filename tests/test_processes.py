@@ -58,6 +58,11 @@ UDP_ECHO = """
     sock.sendto(data, sender)
     sock.recv(1)
 """
+PAUSE = """
+    import signal
+    print("set", flush=True)
+    signal.pause()
+"""
 UNIX_ECHO = """
     import socket
     door = socket.socket(socket.AF_UNIX)
@@ -195,10 +200,80 @@ def test_what_it_writes_is_held_against_what_is_expected() -> None:
     assert "the file b.txt cannot be read" in message_of(awaited(code, good.replace("a.txt", "b.txt")))
 
 
+def marked(text: str) -> tuple[str, str]:
+    """What failed, and the key of the file that is marked for it: `text` is what stands below `p`."""
+    result = play("processes:\n  p:\n" + textwrap.indent(textwrap.dedent(text), "    "))
+    assert result.failure is not None, result
+    assert result.failure.span is not None, result
+    span = result.failure.span
+    return message_of(result), span.source.lines[span.line - 1][span.column - 1 : span.end_column - 1]
+
+
+@pytest.mark.parametrize(
+    ("code", "expectation", "key"),
+    [
+        ("print('one')", "expect_stdout: two", "expect_stdout"),
+        ("print('one')", "expect_stdout:\n  regex: two", "expect_stdout"),
+        ("print('one')", "expect_stderr: two", "expect_stderr"),
+        ("open('a', 'w')", "expect_files:\n  a: ''\n  b: two", "b"),
+        ("open('a', 'w')", "expect_files:\n  a: two", "a"),
+    ],
+)
+def test_an_expectation_that_does_not_hold_is_marked(code: str, expectation: str, key: str) -> None:
+    assert marked(f"command: {python(code)}\nexpect_exit: 0\n{expectation}")[1] == key
+
+
+def test_an_exit_status_that_was_not_expected_is_marked() -> None:
+    assert marked(f"command: {python('raise SystemExit(1)')}\nexpect_exit: 0")[1] == "expect_exit"
+
+
+def test_an_expectation_of_a_service_is_marked_too() -> None:
+    told, key = marked(f"command: {python(PAUSE)}\nready: {{output: set}}\nexpect_stdout: other")
+    assert "its stdout" in told
+    assert key == "expect_stdout"
+
+
 def test_what_a_service_writes_is_judged_when_it_has_been_stopped() -> None:
     assert served(ECHO, 'ready: {output: listening}, expect_stdout: "listening\\n"').passed
     result = served(ECHO, 'ready: {output: listening}, expect_stdout: "deaf\\n"')
     assert message_of(result).startswith("its stdout: ")
+
+
+def test_one_that_has_ended_is_not_said_to_go_on() -> None:
+    result = awaited("raise SystemExit(1)")
+    assert [(one.role, one.doing) for one in result.waiting] == [("p", "has ended")]
+
+
+def test_one_that_has_ended_says_what_it_is_judged_by_and_waits_for() -> None:
+    roles = """
+roles:
+  s: {protocol: tcp, side: server, steps: [{send: no}]}
+  c: {side: client, to: s, start: {after: p}, steps: [{expect: {regex: "y(?P<x>.)"}}]}
+"""
+    result = awaited("print('one')", "expect_exit: 0, expect_stdout: '${c.x}'", roles)
+    doing = {one.role: one.doing for one in result.waiting}
+    assert doing["p"] == "has ended, and waits for the variable c.x to be judged", result
+
+
+def test_one_that_has_ended_is_not_stopped_any_more() -> None:
+    """What it has started goes on, and is ended in silence."""
+    code = """
+        import os, subprocess, sys
+        subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"])
+        print("set", flush=True)
+        sys.stdin.read()
+    """
+    text = f"""
+processes:
+  p: {{command: {python(code)}, stdin_open: true, ready: {{output: set}}}}
+  q: {{command: {python("pass")}, start: {{after: p}}, expect_exit: 1}}
+roles:
+  s: {{protocol: tcp, side: server}}
+  c: {{side: client, to: s, steps: [{{kill: {{p: KILL}}}}, {{check: p.exit == -9}}, {{signal: dead}}]}}
+""".replace("after: p}", "after: dead}")
+    told = [entry.command for entry in play(text).trace if entry.role == "p"]
+    assert "was ended by KILL" in told
+    assert not [text for text in told if "is stopped" in str(text)]
 
 
 def test_it_may_not_take_longer_than_its_timeout() -> None:
@@ -504,3 +579,25 @@ def test_the_transcript_shows_a_command_as_a_shell_would_take_it() -> None:
     assert result.status is Status.FAILED
     starts = [entry.command for entry in result.trace if "starts" in str(entry.command)]
     assert starts == ["""starts: false '' 'two words' 'it'"'"'s' plain"""]
+
+
+# --- files beside it ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ('{"${ports.x}/b": "", "${ports.x}": ""}', "a file and a folder would have the same name"),
+        ('{"${ports.x}": "", "${ports.x}/b": ""}', "a file and a folder would have the same name"),
+        ('{"${ports.x}\\0": ""}', "is no name of a file"),
+        ('{"${\'../\' if ports.x else 1}b": ""}', "would lie outside of ${dir}"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_marked(files: str, message: str) -> None:
+    """Its name is known only when it is played, and the temporary folder's is nobody's concern."""
+    result = play(f"ports: [x]\nfiles: {files}\nroles: {{s: {{protocol: tcp, side: server, connections: 0}}}}")
+    assert message in message_of(result)
+    assert "sockrun-" not in result.reason
+    assert result.failure is not None
+    assert result.failure.span is not None
+    assert result.failure.span.line == 2

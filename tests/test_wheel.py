@@ -69,7 +69,8 @@ def test_the_installed_package_is_the_one_that_runs(installed: Path, folder: Pat
     ("words", "status", "told"),
     [
         (["--version"], 0, "sockrun "),
-        (["validate"], 0, "2 files, no errors"),
+        (["validate"], 2, "2 files, 1 error"),
+        (["validate", "--no-pair"], 0, "2 files, no errors"),
         (["list"], 0, "good.yaml"),
         (["show", "good.yaml"], 0, "server: tcp server"),
         (["run", "good.yaml"], 0, "1 passed"),

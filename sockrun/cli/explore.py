@@ -146,7 +146,8 @@ class _Exploration:
                 if self._interrupted():
                     break
         if self._text:
-            show_line(summary(done, invalid, time.monotonic() - started, style_for(sys.stdout)))
+            left, seconds = len(programs) - len(done), time.monotonic() - started
+            show_line(summary(done, left, invalid, seconds, style_for(sys.stdout)))
         else:
             show_line(as_json(done, self._words))
         return self._status(done, invalid)

@@ -6,8 +6,10 @@ Two tables of checks. Those of `ALWAYS` are about what is there; those of `WHEN_
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from sockrun.commands import Await, Barrier, Command, Kill
 from sockrun.compiling.builder import started_after
@@ -17,7 +19,7 @@ from sockrun.compiling.model import RESERVED, Named, Role
 from sockrun.compiling.names import check_names
 from sockrun.compiling.reach import check_reach
 from sockrun.diagnostics import Problems, did_you_mean
-from sockrun.program import Place, commands_in
+from sockrun.program import FileProgram, Place, commands_in, file_name
 from sockrun.source import Node, Span
 
 _EVERYWHERE = frozenset({b"0.0.0.0", b"::", b""})
@@ -131,6 +133,28 @@ def _check_proxy(role: Role, problems: Problems) -> None:
     elif role.protocol == "unix" and role.path is None:
         hint = "say 'path: ${dir}/name.sock'"
         problems.error("no-path", f"unix proxy {role.name!r} has no path", role.span, hint=hint)
+
+
+def _check_files(compilation: Compilation, problems: Problems) -> None:
+    """Every file can be written beside the others, as far as its name is known before the scenario runs."""
+    files: dict[str, FileProgram] = {}
+    folders: dict[str, FileProgram] = {}
+    for file in compilation.program.files:
+        if file.name.constant is None:
+            continue
+        name = file_name(file.name.constant)
+        path = posixpath.normpath(name)
+        above = [str(folder) for folder in PurePosixPath(path).parents]
+        other = folders.get(path) or next((files[folder] for folder in above if folder in files), None)
+        if "\0" in name or path == ".":
+            problems.error("bad-name", f"{name!r} is no name of a file", file.span, hint="choose another name")
+        elif other is not None:
+            message = f"{name!r} cannot be written: one of two files would be the folder of the other"
+            hint = "choose another name for one of them"
+            problems.error("bad-name", message, file.span, hint=hint, related=[(other.span, "the other one")])
+        else:
+            files[path] = file
+            folders.update((folder, file) for folder in above if folder not in folders)
 
 
 def _check_fixed_addresses(compilation: Compilation, problems: Problems) -> None:
@@ -314,6 +338,7 @@ ALWAYS: Sequence[Check] = (
     _check_variables,
     _check_targets,
     _check_addresses,
+    _check_files,
     _check_fixed_addresses,
     _check_keys,
     _check_idle_servers,

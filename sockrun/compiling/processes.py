@@ -27,7 +27,7 @@ from sockrun.compiling.scalars import (
 from sockrun.compiling.workshop import written
 from sockrun.matching import compile_matcher
 from sockrun.program import ProcessProgram, Ready
-from sockrun.source import Node
+from sockrun.source import Node, Span
 from sockrun.values import Operand, Scope, Value
 from sockrun.wire.payloads import compile_payload
 
@@ -71,6 +71,7 @@ def _process(name: str, node: Node, scenario: Scenario, shared: Context, scale: 
         ends=_ends(said.get("expect_exit"), context),
         expect={output: make for output, node in expect.items() if (make := _matcher(node, context))},
         expect_files=tuple(_files(said.get("expect_files"), context)),
+        marks={key: span for key, span in node.keys.items() if key.startswith("expect_")},
         timeout=timeout * scale if timeout else None,
         env=tuple(_env(said.get("env"), context)),
         cwd=converted_if_said(said.get("cwd"), context, to_bytes),
@@ -108,12 +109,13 @@ def _matcher(node: Node, context: Context) -> Callable[[Scope], Matcher] | None:
     return None if expectation is None else expectation.evaluate
 
 
-def _files(node: Node | None, context: Context) -> Iterator[tuple[Operand, Callable[[Scope], Matcher]]]:
+def _files(node: Node | None, context: Context) -> Iterator[tuple[Operand, Callable[[Scope], Matcher], Span]]:
     for name, value in (node.mapping if node else {}).items():
-        path = converted(Node(name, node.keys[name] if node else value.span), context, to_bytes)
+        span = node.keys[name] if node else value.span
+        path = converted(Node(name, span), context, to_bytes)
         matcher = _matcher(value, context)
         if path is not None and matcher is not None:
-            yield path, matcher
+            yield path, matcher, span
 
 
 # --- how it begins, how it ends ----------------------------------------------------------------

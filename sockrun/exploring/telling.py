@@ -114,11 +114,13 @@ def told(program: Program, finding: Found) -> Result:
     return result if program.mask is None else masked(result, program.mask)
 
 
-def summary(all_of_them: Sequence[Explored], invalid: int, seconds: float, style: Style) -> str:
-    """The last line."""
+def summary(all_of_them: Sequence[Explored], left: int, invalid: int, seconds: float, style: Style) -> str:
+    """The last line. `left`: scenarios that were not begun, since the run was interrupted."""
     counts = Counter(map(outcome, all_of_them))
     words = {"sound": "sound", "fault": "with a fault", "skipped": "skipped", "stopped": "interrupted"}
     parts = [style(_WORDS[kind][1], f"{counts[kind]} {text}") for kind, text in words.items() if counts[kind]]
+    if left:
+        parts.append(style("odd", f"{left} not begun"))
     if invalid:
         parts.append(style("bad", f"{invalid} invalid file{'' if invalid == 1 else 's'}"))
     runs = sum(explored.runs - explored.tried["plain"] for explored in all_of_them)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sockrun.commands import Fact, Failed, Kill
+from sockrun.commands import Await, Fact, Failed, Kill
 from sockrun.network.interface import Reply
 from sockrun.network.loop import Task
 from sockrun.playing import outcome, quiet
@@ -145,12 +145,20 @@ class Company:
     def waiting(self) -> Iterator[Waiting]:
         """Who of them the scenario still waits for."""
         for name, member in self.members.items():
-            if member.main.pid is None and (member in self._waited_for or not member.program.service):
-                yield Waiting(name, "has not started", None, role_span=member.program.span)
-            elif member in self._waited_for and not member.ready:
-                yield Waiting(name, "is not ready", None, role_span=member.program.span)
-            elif not member.program.service and not member.done:
-                yield Waiting(name, "has not ended", None, role_span=member.program.span)
+            needed = member in self._waited_for and not member.ready
+            if needed or not (member.program.service or member.done):
+                doing = self._doing(member, "is not ready" if needed else "has not ended")
+                yield Waiting(name, doing, None, role_span=member.program.span)
+
+    def _doing(self, member: Member, running: str) -> str:
+        """What a process is doing; `running` says it of one that has started and not ended."""
+        if member.main.pid is None:
+            return "has not started"
+        if member.main.status is None:
+            return running
+        command = member.task.command
+        missing = self.scene.sharing.missing(command.facts) if isinstance(command, Await) else ()
+        return f"{quiet.ENDED}, and {quiet.waits_for(missing)} to be judged" if missing else quiet.ENDED
 
     def output(self) -> Iterator[tuple[str, bytes]]:
         """The end of what each of them wrote."""
@@ -189,7 +197,8 @@ class Company:
                 if run.child is None or run.over:
                     continue
                 if member.program.service and run is member.main:
-                    self.record(run.name, f"is stopped with {member.program.stop}")
+                    if run.status is None:  # else only what it has started is left
+                        self.record(run.name, f"is stopped with {member.program.stop}")
                     run.child.signal_group(member.program.stop)
                 else:
                     run.child.end()

@@ -246,6 +246,7 @@ class Member:
         wanted = [-number_of(end) if isinstance(end, str) else end for end in ends or ()]
         if wanted and status not in wanted and not (self.killed and status < 0):
             names = " or ".join(f"by {end}" if isinstance(end, str) else str(end) for end in ends or ())
+            self._expected("expect_exit")
             self._fail("process", f"{self.program.name} {how_it_ended(status)}, not {names}{self.main.last_words()}")
 
     def judge(self) -> Life:
@@ -253,14 +254,20 @@ class Member:
         for stream, output in self.main.outputs.items():
             make = self.program.expect.get(stream)
             if make is not None:
+                self._expected(f"expect_{stream}")
                 if output.left_out:
                     self._fail("process", f"{self.program.name} wrote more to {stream} than is kept: 16 MiB")
                 matcher = yield from self._made(make)
                 self._hold(f"its {stream}", matcher.judge(output.kept))
-        for operand, make in self.program.expect_files:
+        for operand, make, span in self.program.expect_files:
+            self.place = Place("", "expect_files", span)
             name = os.fsdecode(_bytes_of((yield from self._made(operand.evaluate))))
             matcher = yield from self._made(make)
             self._hold(f"the file {name}", matcher.judge(self._read(name)))
+
+    def _expected(self, key: str) -> None:
+        """What fails from now on fails at this key."""
+        self.place = Place("", key, self.program.marks.get(key, self.program.span))
 
     def _read(self, name: str) -> bytes:
         try:

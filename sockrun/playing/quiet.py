@@ -148,8 +148,7 @@ def _doing(scene: Scene, cast: Cast, command: Command | None) -> str:
         case Close():
             return f"waits for room to say close_notify to {peer}, who does not read"
         case Await():
-            missing = scene.sharing.missing(command.facts) or list(command.facts)
-            return "waits for " + " and ".join(_fact(fact) for fact in missing)
+            return waits_for(scene.sharing.missing(command.facts) or command.facts)
         case Barrier():
             there, all_ = len(scene.sharing.at_barrier(command.name)), scene.sharing.participants(command.name)
             return f"waits at the barrier {command.name!r} ({there} of {all_} are there)"
@@ -161,6 +160,10 @@ def _doing(scene: Scene, cast: Cast, command: Command | None) -> str:
             return "waits until what it sent has left"
         case _:
             return "is about to go on"
+
+
+def waits_for(facts: Sequence[Fact]) -> str:
+    return "waits for " + " and ".join(_fact(fact) for fact in facts)
 
 
 def _fact(fact: Fact) -> str:

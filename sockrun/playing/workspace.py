@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 from sockrun.diagnostics import EnvironmentRefused
-from sockrun.program import FileProgram
-from sockrun.values import ExpressionError, Scope
+from sockrun.playing.frame import StepFailed
+from sockrun.program import FileProgram, file_name
+from sockrun.results import Failure, FailureKind
+from sockrun.values import Scope
 
 BASE = "/tmp"
 ATTEMPTS, PAUSE = 5, 0.01  # to remove it; seconds between two, in which the loop stands still
@@ -41,11 +43,16 @@ class Workspace:
         return self._folder
 
     def write(self, file: FileProgram, scope: Scope) -> None:
-        """Write a file of the scenario, its sub-folders too. Raises: EnvironmentRefused, ExpressionError."""
-        name = file.name.evaluate(scope)
-        path = Path(self.folder(), os.fsdecode(name) if isinstance(name, bytes) else str(name))
+        """Write a file of the scenario, its sub-folders too.
+
+        Raises: StepFailed, where the name cannot be or the machine refuses; EnvironmentRefused, ExpressionError.
+        """
+        name = file_name(file.name.evaluate(scope))
+        if "\0" in name:
+            raise _unwritten(file, f"{name!r} is no name of a file")
+        path = Path(self.folder(), name)
         if not inside(str(path), self.folder()):
-            raise ExpressionError(f"the file {str(path)!r} would lie outside of ${{dir}}")
+            raise _unwritten(file, f"the file {name!r} would lie outside of ${{dir}}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as target:
@@ -53,8 +60,12 @@ class Workspace:
                     target.write(piece)
             if file.mode is not None:
                 path.chmod(file.mode)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError):
+            reason = "a file and a folder would have the same name"
+            raise _unwritten(file, f"the file {name!r} cannot be written: {reason}") from None
         except OSError as error:
-            raise EnvironmentRefused(f"{path} cannot be written: {error.strerror}") from None
+            message = f"the file {name!r} cannot be written into ${{dir}}: {error.strerror}"
+            raise _unwritten(file, message, refused=True) from None
 
     def remove(self) -> None:
         """Remove it with all that is in it. What the system does not let go of, such as a mount, is left.
@@ -74,6 +85,11 @@ class Workspace:
             shutil.rmtree(folder, ignore_errors=True)  # goes on with the rest
             if not os.path.lexists(folder):
                 return
+
+
+def _unwritten(file: FileProgram, message: str, *, refused: bool = False) -> StepFailed:
+    kind: FailureKind = "refused" if refused else "step"
+    return StepFailed(Failure(kind, "", None, message, environment=refused, role_span=file.span))
 
 
 class Nowhere(Workspace):

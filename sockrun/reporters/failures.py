@@ -66,7 +66,7 @@ def _failure(failure: Failure, style: Style) -> Iterator[str]:
         note = f" ({visible(place.note)})" if place.note else ""
         step = f", {step_text(place, failure.rounds)}" if place.number else ""  # a process has none
         yield f"{style('strong', who)}{step}: {visible(place.label)}{note}"
-    elif span is not None:
+    elif who and span is not None:
         yield style("strong", who)
     if span is not None:
         yield render(Diagnostic("", failure.message, span), color=style.color)
