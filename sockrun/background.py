@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 
@@ -26,6 +25,7 @@ from sockrun.playing.cast import reachable
 from sockrun.playing.requirements import unmet
 from sockrun.playing.scene import Scene
 from sockrun.program import Program
+from sockrun.records import replace
 from sockrun.reporters.style import Style
 from sockrun.reporters.terminal import in_full
 from sockrun.results import Result

@@ -18,9 +18,9 @@ A reader's verdict must not depend on how the bytes were split on their way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from sockrun.records import dataclass
 from sockrun.values import Value
 
 # --- events ------------------------------------------------------------------------------------

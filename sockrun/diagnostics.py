@@ -10,9 +10,9 @@ the terminal that acts on it, and so marks can be put below any of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from sockrun.records import dataclass
 from sockrun.source import Span
 
 Severity = Literal["error", "warning"]

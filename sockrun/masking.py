@@ -17,13 +17,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, AnyStr
 
 from sockrun.diagnostics import Diagnostic, visible
 from sockrun.hexdump import first_difference
+from sockrun.records import replace
 from sockrun.source import Source, Span
 from sockrun.values import Value
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from sockrun.commands import Address, Barrier, Command, Fact, Match, Matcher, Mismatch, Receive
 from sockrun.masking import Mask
+from sockrun.records import dataclass, field
 from sockrun.source import Source, Span
 from sockrun.values import Operand, Payload, Scope, Value
 

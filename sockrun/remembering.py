@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from math import isfinite
 
 from sockrun.diagnostics import Diagnostic, EnvironmentRefused
 from sockrun.program import Program
+from sockrun.records import dataclass, field
 from sockrun.reporters.base import Progress, write_whole
 from sockrun.results import EXIT_STATUS, Result, Status, Trace
 

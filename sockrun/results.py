@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple, TypeAlias
 
 from sockrun.commands import Command, Event
 from sockrun.program import Place
+from sockrun.records import dataclass, field
 from sockrun.source import Span
 from sockrun.values import Value
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +25,7 @@ from sockrun.playing.opening import Announce
 from sockrun.playing.requirements import unmet
 from sockrun.playing.runner import PARALLEL, Runner
 from sockrun.program import Program
+from sockrun.records import dataclass, field
 from sockrun.reporters.base import Progress, Reporter
 from sockrun.results import EXIT_STATUS, Result, Status, Trace
 

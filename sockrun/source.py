@@ -9,9 +9,10 @@ Lines and columns are 1-based and count characters, as editors show them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
+
+from sockrun.records import dataclass, field
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from random import Random
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from sockrun.network.interrupts import Glance
 from sockrun.playing.requirements import unmet
 from sockrun.playing.simulation import Simulation, impossible
 from sockrun.program import Program
+from sockrun.records import dataclass, field
 from sockrun.results import Result, Status
 
 BUDGET = 10.0  # seconds for one file

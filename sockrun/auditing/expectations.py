@@ -7,7 +7,6 @@ Lives here: every step that waits, checks, or chooses. Must not live here: what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 
 from sockrun.auditing.matchers import Change, Key, Never, Spot, changed, changes
 from sockrun.auditing.probe import Probe
@@ -15,6 +14,7 @@ from sockrun.auditing.sites import Alter, Site, sites
 from sockrun.commands import Match, Matcher, Mismatch, Receive
 from sockrun.compiling.endings import Nothing
 from sockrun.program import AnyOrder, Case, Check, Instruction, Place, Program, React, Wait, Wanted
+from sockrun.records import dataclass, replace
 from sockrun.values import Scope
 
 

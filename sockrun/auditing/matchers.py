@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeAlias
 
@@ -25,6 +24,7 @@ from sockrun.matching.patterns import Regex
 from sockrun.matching.shapes import Anything, Contains, Prefix, Suffix
 from sockrun.matching.structures import Structure
 from sockrun.matching.wildcards import Masked, Shape, Starred
+from sockrun.records import dataclass, replace
 from sockrun.values import ExpressionError, Value
 from sockrun.wire.frames import FramedMatcher
 from sockrun.wire.packing import Json

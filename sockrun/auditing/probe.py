@@ -6,11 +6,11 @@ Pure but for its notes: a program goes in, and comes out as one that notes what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from sockrun.auditing.sites import Site, rewritten
 from sockrun.commands import Command, Match, Matcher, Mismatch, Reader, Receive, Send, SendPieces
 from sockrun.program import AnyOrder, Case, Check, Do, Instruction, Make, Place, Program, React, Wait
+from sockrun.records import replace
 from sockrun.results import Result, Trace
 from sockrun.values import Scope, Value
 

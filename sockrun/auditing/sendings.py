@@ -7,7 +7,6 @@ encrypted, and behind a frame's length the frame is what it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 
 from sockrun.auditing.expectations import Mutant
 from sockrun.auditing.matchers import Key, Spot, flipped, sampled
@@ -15,6 +14,7 @@ from sockrun.auditing.probe import Probe
 from sockrun.auditing.sites import Alter, sites
 from sockrun.commands import Command, Send, SendPieces
 from sockrun.program import Do, Instruction, Make, Program
+from sockrun.records import dataclass, replace
 
 # Another character of text, and one that is none: what is of the right kind may still be looked at.
 FLIPS = (0x01, 0x80)

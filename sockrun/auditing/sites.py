@@ -9,11 +9,11 @@ included. That number is the same in all programs of a file, whatever the matrix
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import count
 from typing import NamedTuple, TypeAlias
 
 from sockrun.program import Block, Include, Instruction, Program, React, Repeat, RoleProgram, instructions_in
+from sockrun.records import replace
 
 
 class Site(NamedTuple):

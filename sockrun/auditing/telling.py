@@ -7,13 +7,13 @@ what was not tried between two of them may be one too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from sockrun.auditing.matchers import ANY, Key, Spot
 from sockrun.auditing.sendings import is_sent
 from sockrun.diagnostics import Diagnostic, sort_key
 from sockrun.hexdump import brief
 from sockrun.program import Place, Program
+from sockrun.records import dataclass
 from sockrun.source import Span
 
 

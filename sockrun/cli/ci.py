@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_type_hints
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, get_type_hints
 import typer
 
 from sockrun.ending import INTERRUPTED, complain
+from sockrun.records import dataclass, fields
 
 if TYPE_CHECKING:
     from sockrun.choosing import Shard

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +13,7 @@ from sockrun.cli.application import app, examples
 from sockrun.cli.files import INVALID, assignments, find_files, load_files, make_options, nothing_selected, show_line
 from sockrun.cli.options import Format, Paths, Real, Secrets, Seed, Tags, Text, Variables
 from sockrun.ending import BUG, INTERRUPTED, complain
+from sockrun.records import replace
 
 if TYPE_CHECKING:
     from sockrun.exploring.decisions import Decisions, Kind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from sockrun.cli.application import app, examples
 from sockrun.cli.files import INVALID, find_files, load_files, make_options, nothing_selected, show_line
 from sockrun.cli.options import Format, Paths, Secrets, Tags, Text, Variables
 from sockrun.ending import complain
+from sockrun.records import replace
 
 
 @app.command(

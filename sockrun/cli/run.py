@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,7 @@ from sockrun.cli.options import (
     Verbose,
 )
 from sockrun.ending import complain
+from sockrun.records import replace
 
 if TYPE_CHECKING:
     from sockrun.commands import Address

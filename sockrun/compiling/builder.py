@@ -8,7 +8,6 @@ schema has held them, so entries are taken apart without asking) and what steps,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from sockrun.compiling.context import Context
@@ -17,6 +16,7 @@ from sockrun.compiling.model import HOLE, VERBS, Case, File, Named, Role, Scenar
 from sockrun.compiling.scalars import settled, to_count, to_flag, to_integer, to_natural, to_seconds, to_text
 from sockrun.diagnostics import Problems, did_you_mean
 from sockrun.program import Protocol, Requires, Side, SocketOptions
+from sockrun.records import dataclass
 from sockrun.source import Node, Span
 from sockrun.values import Value
 

@@ -8,7 +8,6 @@ whose turn it is, and what a role's start waits for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from sockrun.commands import Await, Fact, Tell
 from sockrun.compiling.builder import started_after
@@ -33,6 +32,7 @@ from sockrun.program import (
     barriers_in,
     commands_in,
 )
+from sockrun.records import dataclass, replace
 from sockrun.source import Node, Span
 from sockrun.values import Operand, Value
 from sockrun.wire.payloads import compile_payload

@@ -9,11 +9,11 @@ compiler checks against each other once the whole scenario has been read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sockrun.diagnostics import Problems
 from sockrun.expressions import Expression, Reference, Template, compile_expression, compile_template
+from sockrun.records import dataclass, field, replace
 from sockrun.source import Node, Span
 from sockrun.values import ExpressionError, Value
 from sockrun.wire.contents import MESSAGE_LIMIT

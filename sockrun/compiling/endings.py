@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sockrun.commands import Match, Mismatch, Reader
+from sockrun.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

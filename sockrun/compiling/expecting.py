@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from sockrun.commands import Address, Matcher, Receive
@@ -15,6 +14,7 @@ from sockrun.compiling.workshop import Job, shortened, written
 from sockrun.hexdump import size_text
 from sockrun.matching import Expectation, compile_matcher
 from sockrun.program import AnyOrder, Block, Case, Check, Place, Wait, Wanted
+from sockrun.records import dataclass
 from sockrun.values import ExpressionError, Operand, Scope
 
 Framed = Callable[[Matcher], Matcher]  # a matcher of messages becomes one of what is on the wire

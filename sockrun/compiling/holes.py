@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
+from sockrun.records import replace
 from sockrun.source import Node, Span
 
 _Place: TypeAlias = tuple[int, int]

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from sockrun.diagnostics import Diagnostic, Invalid, Problems, quoted
 from sockrun.reading import document, schema
+from sockrun.records import dataclass, replace
 from sockrun.source import Node, Source, Span
 
 MAX_DEPTH = 16  # files that include each other

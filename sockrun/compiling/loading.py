@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sockrun.compiling import checks, includes, secrecy, traps, untrusted
@@ -23,6 +22,7 @@ from sockrun.diagnostics import Diagnostic, Invalid, Problems, in_order
 from sockrun.masking import Mask, guessed
 from sockrun.program import Program
 from sockrun.reading import document, schema
+from sockrun.records import dataclass, field, replace
 from sockrun.source import Node, Source, Span
 from sockrun.wire.contents import MESSAGE_LIMIT
 

@@ -8,9 +8,9 @@ for one combination of the matrix. Must not live here: YAML's shapes (`builder.p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from sockrun.program import Protocol, Requires, Side, SocketOptions
+from sockrun.records import dataclass, field
 from sockrun.source import Node, Span
 
 VERBS = frozenset(

@@ -7,13 +7,13 @@ Where a role or a step could not be compiled its names are not known, and nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from sockrun.compiling.compiler import Compilation, CompiledRole
 from sockrun.compiling.context import Context
 from sockrun.diagnostics import Problems, did_you_mean
 from sockrun.expressions import Reference
+from sockrun.records import dataclass
 from sockrun.source import Span
 
 _OF_A_CONNECTION: Mapping[str, frozenset[str]] = {

@@ -7,7 +7,6 @@ process is while the scenario plays (`playing/company.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Literal, cast
 
 from sockrun.commands import Matcher
@@ -27,6 +26,7 @@ from sockrun.compiling.scalars import (
 from sockrun.compiling.workshop import written
 from sockrun.matching import compile_matcher
 from sockrun.program import ProcessProgram, Ready
+from sockrun.records import replace
 from sockrun.source import Node, Span
 from sockrun.values import Operand, Scope, Value
 from sockrun.wire.payloads import compile_payload

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from sockrun import units
 from sockrun.compiling.context import Context
 from sockrun.expressions.operators import early
+from sockrun.records import dataclass
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Operand, Scope, Value
 

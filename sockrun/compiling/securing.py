@@ -6,7 +6,6 @@ Must not live here: what the settings mean for OpenSSL, and when hands are shake
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from sockrun.commands import Matcher, Mismatch, Receive
 from sockrun.compiling.context import Context
@@ -26,6 +25,7 @@ from sockrun.program import (
     Wait,
     instructions_in,
 )
+from sockrun.records import dataclass
 from sockrun.source import Node
 from sockrun.values import Operand, Scope, Value
 

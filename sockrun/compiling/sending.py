@@ -7,7 +7,6 @@ its commands from a scope. All values are taken before the first command is hand
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -15,6 +14,7 @@ from sockrun.commands import Address, Command, Send, SendPieces, Sleep
 from sockrun.compiling.scalars import SETTLED, converted_if_said, to_bytes, to_count, to_natural, to_seconds, to_text
 from sockrun.compiling.workshop import Job
 from sockrun.program import Block, Do, Make
+from sockrun.records import dataclass
 from sockrun.values import ExpressionError, Operand, Payload, Scope, Value
 from sockrun.wire.framing import Framing
 from sockrun.wire.payloads import compile_payload

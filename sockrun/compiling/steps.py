@@ -8,7 +8,6 @@ reports what is wrong, and is then empty.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import cast
@@ -62,6 +61,7 @@ from sockrun.diagnostics import did_you_mean
 from sockrun.expressions import Expression
 from sockrun.matching import compile_matcher
 from sockrun.program import Assign, Block, Case, Check, Do, Include, Make, Place, React, Repeat, Secure
+from sockrun.records import dataclass, replace
 from sockrun.source import Node, Span
 from sockrun.values import ExpressionError, Operand, Scope, Value
 

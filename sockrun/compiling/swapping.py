@@ -8,7 +8,6 @@ that it is an error of the file with these swaps, told at its place. Only where 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from math import inf
 
 from sockrun.commands import Address, Await, Barrier, Command, Fact, Receive, Tell
@@ -19,6 +18,7 @@ from sockrun.compiling.steps import Target
 from sockrun.diagnostics import Problems, did_you_mean
 from sockrun.expressions import Reference
 from sockrun.program import Block, Make, Place, Program, RoleProgram, Wait, commands_in, instructions_in
+from sockrun.records import dataclass, field, replace
 from sockrun.source import Span
 from sockrun.values import Scope
 

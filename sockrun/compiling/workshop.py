@@ -6,12 +6,12 @@ Must not live here: verbs (`steps.py`) and what is checked once the whole scenar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 
 from sockrun.compiling.context import Context
 from sockrun.compiling.model import Role, Step
 from sockrun.compiling.scalars import settled, to_seconds, to_text
 from sockrun.program import Place
+from sockrun.records import dataclass, field, replace
 from sockrun.source import Node
 from sockrun.wire.framing import Framing, compile_framing
 

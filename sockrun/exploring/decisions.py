@@ -10,10 +10,10 @@ the order of what happens. So the same decisions give the same run, in any proce
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from sockrun.network.simulated.conditions import How
+from sockrun.records import dataclass
 
 Kind: TypeAlias = Literal["split", "order", "loss", "end"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -10,13 +10,13 @@ one run whether any cut of it matters, and only then the cuts are tried one by o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from random import Random
 
 from sockrun.commands import Await, Barrier, Command, Connect, Kill, Send, Tell
 from sockrun.exploring.decisions import Kind
 from sockrun.exploring.rewriting import APART, ENDINGS, End, Spot, at, cut, joined, one_by_one, visited
 from sockrun.program import Block, Do, Instruction, Place, Program, RoleProgram
+from sockrun.records import dataclass
 from sockrun.results import Trace
 
 FAULTS: Sequence[Kind] = ("split", "end")

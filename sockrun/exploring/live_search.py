@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 
 from sockrun.exploring.decisions import Kind
@@ -19,6 +18,7 @@ from sockrun.exploring.searching import PLAIN_FAILS, Budget, Explored, Told
 from sockrun.network.kernel import Kernel
 from sockrun.playing.runner import Runner
 from sockrun.program import Program
+from sockrun.records import dataclass, replace
 from sockrun.results import Result, Status, Trace
 
 TOGETHER = 4  # scenarios, each with its programs: more would keep each other from being on time

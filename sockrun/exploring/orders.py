@@ -12,13 +12,13 @@ the second could have come first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from random import Random
 
 from sockrun.exploring.decisions import Decisions, Turn
 from sockrun.exploring.plans import Attempt, Plan
 from sockrun.exploring.steering import Steered, Step
 from sockrun.exploring.trials import Stage, Trial
+from sockrun.records import dataclass, field
 
 MOST = 512  # orders that are tried one after the other
 MOST_STEPS = 256  # of a run that is looked at for races: of longer ones orders are drawn

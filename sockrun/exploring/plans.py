@@ -9,7 +9,6 @@ there are too many, some are drawn, always the same for the same seed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from random import Random
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
@@ -32,6 +31,7 @@ from sockrun.exploring.steering import Steered
 from sockrun.exploring.trials import Stage, Trial
 from sockrun.network.simulated.conditions import How
 from sockrun.program import Faults
+from sockrun.records import dataclass
 
 Label: TypeAlias = Kind | Literal["mixed"]
 

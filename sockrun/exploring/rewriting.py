@@ -9,11 +9,11 @@ a conversation is an additional client that plays only its beginning.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from sockrun.commands import Close, Command, Fact, Reset, Send, Shutdown, Sleep
 from sockrun.program import Block, Do, Include, Instruction, Make, Place, Program, React, Repeat, RoleProgram
+from sockrun.records import dataclass, replace
 from sockrun.values import Scope
 
 PAUSE = 0.02  # seconds between two pieces: long enough for a program that is not being starved to read the first

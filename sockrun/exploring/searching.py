@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from math import inf
 from random import Random
 from typing import NamedTuple, Protocol
@@ -24,6 +23,7 @@ from sockrun.exploring.shrinking import shrunk
 from sockrun.exploring.trials import Stage, Trial, pace
 from sockrun.playing.simulation import impossible
 from sockrun.program import Program
+from sockrun.records import dataclass, field
 from sockrun.results import Result, Status, Trace
 
 SHRINKING = 400  # runs at most, and

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
 from sockrun.exploring.decisions import Apart, Befalls, Cut, Decisions, Ends, Joined, Slow, Stall, Turn
 from sockrun.network.simulated.conditions import Fate, Found, How, Ready
 from sockrun.network.simulated.owners import owner
+from sockrun.records import dataclass, field
 
 DOOR = "socket "  # begins the name of who goes on where that is no role: a connection is accepted
 Call = Callable[[], None]

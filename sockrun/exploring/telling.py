@@ -9,13 +9,13 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from textwrap import indent
 
 from sockrun.diagnostics import visible
 from sockrun.exploring.searching import Budget, Explored, Found
 from sockrun.playing.discretion import masked
 from sockrun.program import Program
+from sockrun.records import replace
 from sockrun.reporters import transcript
 from sockrun.reporters.failures import explain
 from sockrun.reporters.style import Style

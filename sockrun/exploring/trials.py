@@ -10,7 +10,6 @@ that a failure has a cause that can be named.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from sockrun.commands import Connect, Match, Receive, Sleep
 from sockrun.exploring.decisions import Decisions, Slowest
@@ -20,6 +19,7 @@ from sockrun.masking import Mask
 from sockrun.network.simulated.pipes import Pipe
 from sockrun.playing.simulation import Simulation
 from sockrun.program import AnyOrder, Faults, Program, Wait, commands_in, instructions_in
+from sockrun.records import dataclass, replace
 from sockrun.results import Result, Trace
 
 LITTLE = 0.01  # seconds that a slow one takes longer than the longest pause

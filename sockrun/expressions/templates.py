@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from sockrun.expressions.closures import Program, Reference, Run, compile_line
 from sockrun.expressions.operators import TooLongYet, check_number, check_size, early
 from sockrun.expressions.syntax import Line, read
+from sockrun.records import dataclass, field
 from sockrun.values import ExpressionError, NotYet, Scope, Value
 
 __all__ = ["Expression", "Reference", "Template", "compile_expression", "compile_template", "literal_text", "written"]

@@ -11,12 +11,12 @@ each step, to a `commands.Matcher`; all else is one matcher from the start (`con
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Protocol, TypeAlias
 
 from sockrun.commands import Matcher, Mismatch, Reader
 from sockrun.compiling.context import Context
+from sockrun.records import dataclass
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Scope
 from sockrun.wire.deferred import Deferred, combine

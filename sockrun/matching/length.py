@@ -6,7 +6,6 @@ and hashed as they come, and forgotten, so that memory stays flat.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from sockrun.matching.expectation import (
     needs_message,
     wrong_size,
 )
+from sockrun.records import dataclass
 from sockrun.source import Node
 from sockrun.values import ExpressionError
 from sockrun.wire.contents import MESSAGE_LIMIT

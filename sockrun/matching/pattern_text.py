@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 
+from sockrun.records import dataclass
 from sockrun.values import ExpressionError
 
 _TOKEN = re.compile(

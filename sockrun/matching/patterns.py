@@ -8,7 +8,6 @@ A reader looks at windows that double, so that a short match is cheap however ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from sockrun.hexdump import size_text
 from sockrun.matching import pattern_size, pattern_text
 from sockrun.matching.expectation import Buffer, Expectation, Request, bind, expectation, mismatch
 from sockrun.matching.runs import CALL, Clock, Found, Run, compiled, run_of
+from sockrun.records import dataclass
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Scope, Value
 from sockrun.wire.deferred import Deferred, now

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from sockrun.commands import Match, Matcher, Mismatch
@@ -29,6 +28,7 @@ from sockrun.matching.expectation import (
     wrong_size,
 )
 from sockrun.matching.literals import literal
+from sockrun.records import dataclass
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Value
 from sockrun.wire.deferred import Deferred, combine, gather, now, scalar, word

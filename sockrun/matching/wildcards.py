@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
@@ -28,6 +27,7 @@ from sockrun.matching.expectation import (
     wrong_size,
 )
 from sockrun.matching.literals import Literal, literal
+from sockrun.records import dataclass
 from sockrun.values import ExpressionError
 from sockrun.wire.contents import MESSAGE_LIMIT
 from sockrun.wire.deferred import as_text, combine, text

@@ -8,7 +8,6 @@ command outstanding at the most.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
@@ -27,6 +26,7 @@ from sockrun.commands import (
     StartTls,
     Tls,
 )
+from sockrun.records import dataclass
 
 if TYPE_CHECKING:
     from sockrun.network.loop import Loop, Task

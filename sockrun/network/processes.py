@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
@@ -29,6 +28,7 @@ from typing import IO, ClassVar, Literal, Protocol, TypeAlias
 
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Spawn
+from sockrun.records import dataclass
 
 KEEPER = str(Path(__file__).with_name("keeper.py"))
 GROUP = 128

@@ -18,7 +18,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -29,6 +28,7 @@ from sockrun.network.interface import PENDING, Reply, TlsEnd, TlsKey
 from sockrun.network.loop import Owner, Task
 from sockrun.network.streams import READ, WRITE, Stream
 from sockrun.network.tls_context import Asked, context
+from sockrun.records import replace
 from sockrun.values import Value
 
 RECORDS = frozenset({21, 22})  # how TLS begins: an alert or a handshake message (RFC 8446 section 5.1)

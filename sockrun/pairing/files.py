@@ -7,11 +7,11 @@ played, since it needs the whole simulation.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sockrun.compiling.loading import Options, load
 from sockrun.diagnostics import Diagnostic
+from sockrun.records import dataclass, field
 from sockrun.results import Unpaired
 
 

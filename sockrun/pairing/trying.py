@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -32,6 +31,7 @@ from sockrun.program import (
     Repeat,
     RoleProgram,
 )
+from sockrun.records import dataclass, replace
 from sockrun.results import Result
 from sockrun.values import ExpressionError, Payload, Scope, Value
 

@@ -7,7 +7,6 @@ Lives here: every sentence of `validate` about roles that do not fit each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from sockrun.commands import Receive
@@ -17,6 +16,7 @@ from sockrun.network.streams import KEPT_UNREAD
 from sockrun.pairing.ledger import Ledger, Sent
 from sockrun.playing.quiet import ENDED
 from sockrun.program import Program, RoleProgram
+from sockrun.records import dataclass
 from sockrun.results import Failure, Result, Waiting
 from sockrun.source import Span
 from sockrun.values import Value

@@ -10,7 +10,6 @@ of anything after `STOPPING` seconds is killed; the scenario is given back when 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sockrun.commands import Await, Fact, Failed, Kill
@@ -20,6 +19,7 @@ from sockrun.playing import outcome, quiet
 from sockrun.playing.frame import Common, StepFailed
 from sockrun.playing.member import LAST, Member, Run
 from sockrun.playing.outcome import Verdict
+from sockrun.records import replace
 from sockrun.results import Failure, Waiting
 from sockrun.values import ExpressionError, NotYet, Value
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from sockrun.commands import (
@@ -34,6 +33,7 @@ from sockrun.commands import (
 )
 from sockrun.masking import DIFFERS, Mask
 from sockrun.program import Place
+from sockrun.records import replace
 from sockrun.results import Failure, Result, Trace, Waiting
 
 LIVE = 4096  # bytes of a stream that are remembered while it is watched

@@ -11,7 +11,6 @@ import shlex
 import shutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -23,6 +22,7 @@ from sockrun.network.processes import Child, Stream, how_it_ended, number_of, se
 from sockrun.playing.frame import StepFailed, refusal
 from sockrun.playing.output import Output, Pace
 from sockrun.program import Place, ProcessProgram, Ready
+from sockrun.records import replace
 from sockrun.results import Failure, FailureKind
 from sockrun.values import ExpressionError, NotYet, Operand, Scope, Value
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.playing.discretion import masked
 from sockrun.playing.frame import Frame, StepFailed, refusal
 from sockrun.program import Program
+from sockrun.records import dataclass, replace
 from sockrun.results import Failure, Result, Status, Trace, Waiting
 
 

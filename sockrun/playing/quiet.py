@@ -8,7 +8,6 @@ Both networks use this.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sockrun.commands import (
@@ -27,6 +26,7 @@ from sockrun.commands import (
 )
 from sockrun.network.loop import Task
 from sockrun.program import RoleProgram
+from sockrun.records import replace
 from sockrun.results import Failure, Waiting
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ Must not live here: OpenSSL (`network/tls.py`) and how certificates are made (`n
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from sockrun.network.loop import Task
 from sockrun.playing.frame import Frame
 from sockrun.playing.workspace import inside
 from sockrun.program import CertificateProgram, TlsSettings
+from sockrun.records import replace
 from sockrun.values import ExpressionError, Scope, Value
 
 if TYPE_CHECKING:

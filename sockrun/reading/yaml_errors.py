@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from sockrun.diagnostics import Diagnostic
+from sockrun.records import dataclass
 from sockrun.source import Source, Span
 
 Place: TypeAlias = tuple[int, int]

@@ -12,10 +12,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
 from sockrun.diagnostics import Diagnostic, EnvironmentRefused, ReaderGone
+from sockrun.records import dataclass, field
 from sockrun.results import EXIT_STATUS, Result, Status, Trace
 
 STDOUT = "-"

@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from os.path import splitext
 from xml.sax.saxutils import escape, quoteattr
 
 from sockrun.diagnostics import Diagnostic, render_all
+from sockrun.records import dataclass, field
 from sockrun.reporters import failures, transcript
 from sockrun.reporters.base import Progress, check_folder, write_whole
 from sockrun.reporters.style import Style

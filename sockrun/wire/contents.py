@@ -9,13 +9,13 @@ A content can be read any number of times and gives the same bytes each time. On
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 from sockrun.hexdump import size_text
+from sockrun.records import dataclass
 from sockrun.values import ExpressionError, Value
 
 PIECE = 64 * 1024  # bytes

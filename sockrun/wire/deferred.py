@@ -10,12 +10,12 @@ Must not live here: what the values mean (`payloads.py`, `framing.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from sockrun.compiling.context import Context
 from sockrun.compiling.scalars import converted, operand, to_integer, to_text
 from sockrun.expressions import written
+from sockrun.records import dataclass
 from sockrun.source import Node
 from sockrun.values import ExpressionError, Operand, Scope, Value
 

@@ -7,7 +7,6 @@ unread bytes (`frames.py`), and what it should be (`matching/`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -15,6 +14,7 @@ from sockrun.commands import Matcher
 from sockrun.compiling.context import Context
 from sockrun.compiling.scalars import settled, to_flag, to_text
 from sockrun.hexdump import brief, size_text
+from sockrun.records import dataclass
 from sockrun.source import Node
 from sockrun.values import ExpressionError
 from sockrun.wire.deferred import entry, within

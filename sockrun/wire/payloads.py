@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 
 from sockrun.compiling.context import ROOM, Context
 from sockrun.hexdump import brief, escaped, size_text
+from sockrun.records import dataclass, replace
 from sockrun.source import Node, Span
 from sockrun.values import Payload, Scope
 from sockrun.wire.contents import (
