@@ -6,10 +6,12 @@ that cannot be simulated says `@real_sockets(REASON)`.
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterable
 from contextvars import ContextVar
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -21,10 +23,19 @@ from sockrun.playing.simulation import Simulation
 from sockrun.program import Program
 from sockrun.results import Result
 
+ALL_PROGRAMS = "SOCKRUN_ALL_PROGRAMS"  # set where every program is installed that a test may need: .ci/run does
+
 both_networks = pytest.mark.usefixtures("played_on")  # the fixture is in conftest.py
 real_sockets = pytest.mark.real_sockets
 simulated: ContextVar[bool] = ContextVar("simulated", default=False)
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
+
+
+def lacking(what: str) -> NoReturn:
+    """Skip a test that this machine cannot play, for this reason; fail it where nothing may be lacking."""
+    if ALL_PROGRAMS in os.environ:
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def programs(text: str, options: Options | None = None) -> tuple[Program, ...]:

@@ -12,6 +12,7 @@ import pytest
 
 from sockrun.network.ports import Ports
 from tests.command_line import COMMAND, CommandLine
+from tests.playing import lacking
 
 PING = """
 roles:
@@ -84,7 +85,7 @@ CLIENTS = [
 
 def needs(program: str) -> None:
     if shutil.which(program) is None:
-        pytest.skip(f"there is no program {program}")
+        lacking(f"there is no program {program}")
 
 
 def fill(words: list[str], **values: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from sockrun.playing.output import KEPT, Output
 from sockrun.results import Result, Status
-from tests.playing import example, play, play_all, programs
+from tests.playing import example, lacking, play, play_all, programs
 
 CLIENT = "roles: {client: {protocol: tcp, side: client, port: '${ports.p}', payload: 'hi', expect: 'hi'}}"
 ECHO = """
@@ -461,6 +461,20 @@ def test_a_signal_may_ask_an_awaited_program_to_end() -> None:
     assert result.passed, result.reason
 
 
+def test_an_awaited_program_that_a_step_has_killed_ends_as_it_is_expected_to_or_fails() -> None:
+    """Else 'it ends in order when it is told to' would hold of every program."""
+    text = f"""
+        processes: {{p: {{command: {python(PAUSE)}, ready: {{output: set}}, expect_exit: WANTED}}}}
+        roles:
+          s: {{protocol: tcp, side: server}}
+          c: {{side: client, to: s, start: {{after: up}}, steps: [{{kill: {{p: TERM}}}}]}}
+          s2: {{protocol: tcp, side: server}}
+          c2: {{side: client, to: s2, steps: [{{set: {{pid: "${{p.pid}}"}}}}, {{signal: up}}]}}
+    """
+    assert play(text.replace("WANTED", "TERM")).passed
+    assert message_of(play(text.replace("WANTED", "0"))).startswith("p was ended by TERM, not 0")
+
+
 def test_what_has_ended_cannot_be_sent_a_signal() -> None:
     text = f"""
         processes: {{p: {{command: {python("pass")}, expect_exit: 0}}}}
@@ -514,7 +528,7 @@ def test_the_examples_with_programs_pass(name: str) -> None:
 
     given = example(name)
     if missing := [why for program in given if (why := unmet(program))]:
-        pytest.skip(missing[0])
+        lacking(missing[0])
     for _ in range(2):
         results = play_all(given * 4)
         assert [result.reason for result in results if not result.passed] == []

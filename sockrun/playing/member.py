@@ -111,7 +111,7 @@ class Member:
         self.runs: list[Run] = []
         self.ready = False
         self.done = False  # it has been awaited, and all was as expected
-        self.killed = False  # by a step, so that its end is as wanted
+        self.killed = False  # by a step, so that its end is no surprise
 
     @property
     def seconds(self) -> float:
@@ -244,7 +244,7 @@ class Member:
     def _check_exit(self) -> None:
         status, ends = self.main.status or 0, self.program.ends
         wanted = [-number_of(end) if isinstance(end, str) else end for end in ends or ()]
-        if wanted and status not in wanted and not (self.killed and status < 0):
+        if wanted and status not in wanted:
             names = " or ".join(f"by {end}" if isinstance(end, str) else str(end) for end in ends or ())
             self._expected("expect_exit")
             self._fail("process", f"{self.program.name} {how_it_ended(status)}, not {names}{self.main.last_words()}")
