@@ -444,18 +444,14 @@ def test_a_step_sends_a_signal() -> None:
 
 def test_a_signal_may_ask_an_awaited_program_to_end() -> None:
     code = """
-        import signal, sys
+        import signal, socket, sys
         signal.signal(signal.SIGUSR1, lambda *_: sys.exit(4))
-        print("set", flush=True)
+        peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
         signal.pause()
     """
     text = f"""
-        processes: {{p: {{command: {python(code)}, ready: {{output: set}}, expect_exit: 4}}}}
-        roles:
-          s: {{protocol: tcp, side: server}}
-          c: {{side: client, to: s, start: {{after: go}}, steps: [{{kill: {{p: USR1}}}}]}}
-          s2: {{protocol: tcp, side: server}}
-          c2: {{side: client, to: s2, steps: [{{pause: 300ms}}, {{signal: go}}]}}
+        processes: {{p: {{command: {python(code, "${s.port}")}, expect_exit: 4}}}}
+        roles: {{s: {{protocol: tcp, side: server, steps: [{{kill: {{p: USR1}}}}, expect_close]}}}}
     """
     result = play(text)
     assert result.passed, result.reason
