@@ -20,6 +20,7 @@ from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.guard import Guard
 from sockrun.network.interrupts import Wakeable
 from sockrun.network.kernel import Kernel
+from sockrun.network.system import OperatingSystem, Tap, untapped
 from sockrun.playing import outcome
 from sockrun.playing.opening import Announce
 from sockrun.playing.requirements import unmet
@@ -59,6 +60,7 @@ class Settings:
     allow_hosts: Sequence[str] = ()  # beyond loopback
     seed: int | None = None  # of the simulated network; None: the real one
     retries: int = 0  # of what does not pass, on the real network; a simulated run would only be the same again
+    tap: Tap = untapped  # who sees what passes the sockets
     choose: Choose | None = None  # among all that are selected, which then are all read before any is played
 
 
@@ -135,8 +137,9 @@ class Session:
         if settings.seed is not None:
             from sockrun.playing.simulation import Simulator
 
-            return ending.enter_context(closing(Simulator(settings.seed, watcher)))
-        network = Kernel(guard=Guard(settings.allow_hosts, untrusted=settings.options.untrusted))
+            return ending.enter_context(closing(Simulator(settings.seed, watcher, settings.tap)))
+        guard = Guard(settings.allow_hosts, untrusted=settings.options.untrusted)
+        network = Kernel(guard=guard, system=settings.tap(OperatingSystem()))
         ending.callback(network.close)
         runner = Runner(
             network,

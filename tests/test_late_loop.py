@@ -14,6 +14,7 @@ from math import inf
 import pytest
 
 from sockrun.commands import Command
+from sockrun.masking import Mask
 from sockrun.network.interface import PENDING, Reply
 from sockrun.network.loop import Loop, Task
 from sockrun.results import Result
@@ -73,6 +74,7 @@ class World:
     """A clock, a poll and an owner that a test moves by hand."""
 
     closed_world = False
+    mask: Mask | None = None
     polls = 0
 
     def __init__(self) -> None:
@@ -87,6 +89,9 @@ class World:
 
     def handle(self, task: Task, command: Command) -> Reply:
         return PENDING
+
+    def voice(self, task: Task) -> str:
+        return task.name
 
     def task(self, seconds: float) -> Task:
         task = Task(self, "role", "role")

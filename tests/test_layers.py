@@ -38,7 +38,7 @@ LAYERS: dict[str, str] = {
     "wire.contents",
     "compiling": "commands compiling.context compiling.scalars diagnostics expressions hexdump masking matching "
     "program reading source units values wire wire.contents",
-    "network": "commands diagnostics program values",
+    "network": "commands diagnostics masking program values",
     "playing": "commands diagnostics hexdump masking network program results values",
     "reporters": "commands diagnostics hexdump program results source values",
     "pairing": "commands compiling diagnostics hexdump network playing program reading results source values",
@@ -48,14 +48,15 @@ LAYERS: dict[str, str] = {
     "choosing": "program",
     "remembering": "diagnostics program reporters results",
     "watching": "diagnostics",
+    "capture": "diagnostics network reporters results",
     "session": "commands compiling diagnostics network playing program reporters results",
     "background": "commands network playing program reporters results",
     "exploring": "commands diagnostics hexdump masking network playing program reporters results values",
     "api": "auditing background commands compiling diagnostics network pairing playing program reporters results "
     "session wire.contents",
     "testing": "api background compiling diagnostics network playing program reporters results",
-    "cli": "auditing choosing commands compiling diagnostics ending exploring network outline pairing playing program "
-    "reading remembering reporters results session units watching",
+    "cli": "auditing capture choosing commands compiling diagnostics ending exploring network outline pairing playing "
+    "program reading remembering reporters results session units watching",
     "__main__": "cli",
     "": "api auditing background diagnostics program results",  # sockrun/__init__.py: the public names
 }

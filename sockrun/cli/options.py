@@ -96,5 +96,9 @@ JUnitFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write a JUn
 JsonFile = Annotated[
     str | None, typer.Option(metavar="FILE", help="Write each event as a line of JSON; - is standard output.")
 ]
+PcapFile = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Write what passes the sockets as pcapng, for Wireshark; keys of TLS are in it."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the transcript as it happens.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only what does not pass, and the summary.")]

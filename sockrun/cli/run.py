@@ -18,6 +18,7 @@ from sockrun.cli.options import (
     MaxMessage,
     Parallel,
     Paths,
+    PcapFile,
     Play,
     Quiet,
     Real,
@@ -70,6 +71,7 @@ def run(
     max_message: MaxMessage = "16MiB",
     junit: JUnitFile = None,
     json: JsonFile = None,
+    pcap: PcapFile = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
     *,
@@ -104,12 +106,17 @@ def run(
     reports = {"junit": junit, "json": json, "tap": manners.tap}
     detail: Detail = "verbose" if verbose else "quiet" if quiet else "normal"
     say = _sayer("-" in reports.values())
-    played = ci.rounds(manners, lambda: _play(settings, paths, reports, detail, manners), named_paths(paths), say)
+    played = ci.rounds(manners, lambda: _play(settings, paths, reports, pcap, detail, manners), named_paths(paths), say)
     raise typer.Exit(played)
 
 
 def _play(
-    settings: Settings, paths: list[Path] | None, reports: dict[str, str | None], detail: Detail, manners: ci.Manners
+    settings: Settings,
+    paths: list[Path] | None,
+    reports: dict[str, str | None],
+    pcap: str | None,
+    detail: Detail,
+    manners: ci.Manners,
 ) -> Progress:
     """One run, with what is said of it."""
     from sockrun.network.interrupts import interrupts
@@ -121,6 +128,12 @@ def _play(
     settings = replace(settings, choose=ci.chooser(manners, memory, say))
     files = find_files(paths)
     reporters = [*_reporters(reports, detail, manners.durations), *ci.reporters(manners, memory, stdout_is_taken)]
+    if pcap is not None:
+        from sockrun.capture import Capture
+
+        capture = Capture(pcap, simulated=settings.seed is not None)
+        reporters.append(capture)
+        settings = replace(settings, tap=capture.tap)
     progress = Session(settings, reporters, interrupts, _announcer(say)).run(files)
     if not (progress.selected or progress.left_out or progress.invalid or progress.interrupted):
         complain(nothing_selected(settings.selection, files))

@@ -24,3 +24,10 @@ def all_left(sock: socket.socket) -> bool:
 def reset_on_close(sock: Socket) -> None:
     """Closing it sends RST instead of FIN (SO_LINGER 0, RFC 9293 section 3.10.5)."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def has_unread(sock: object) -> bool:
+    """Whether something was received and not read, so that closing it aborts (FIONREAD, tcp(7))."""
+    if not isinstance(sock, socket.socket):
+        return False  # a simulated one: all its peers are ours
+    return fcntl.ioctl(sock.fileno(), termios.FIONREAD, b"\0" * 4) != bytes(4)

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sockrun.commands import Address
@@ -52,6 +53,15 @@ def _with_index(address: Address) -> Address:
 def is_multicast(host: str) -> bool:
     """Whether a numeric address is a group's: 224.0.0.0/4 (RFC 5771), ff00::/8 (RFC 4291 section 2.7)."""
     return host[:2].lower() == "ff" if ":" in host else host.partition(".")[0] in GROUPS
+
+
+def local_address(host: str) -> str:
+    """The numeric address that this machine sends from to another one, or `host` itself if it cannot."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock, suppress(OSError):
+        sock.connect(to_system(Address(host, 9)))  # nothing is sent: the system looks up the route (udp(7))
+        return str(sock.getsockname()[0])
+    return host
 
 
 def interface_index(name: str) -> int:

@@ -22,6 +22,7 @@ from sockrun.network.system import Socket
 
 if TYPE_CHECKING:
     from sockrun.network.kernel import Kernel
+    from sockrun.network.loop import Task
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
@@ -75,6 +76,7 @@ class Hub(DatagramServer):
 
     def _open(self, sock: Socket) -> None:
         self._sock = sock
+        self._kernel.system.belongs(sock, self._acceptor.task)
         self._conversations: dict[Address | None, Conversation] = {}
         self._crowded: set[Conversation] = set()  # those that wait for room to send
         self._nudged = False
@@ -160,6 +162,10 @@ class Conversation(Datagrams):
         super().__init__(kernel, sock, sender, connected=False)
         self.sender = sender
         self._hub = hub
+
+    def belongs_to(self, task: Task) -> None:
+        if self._sock is not None:
+            self._kernel.system.belongs(self._sock, task, self.sender)
 
     def deliver(self, data: bytes) -> None:
         """A datagram of its sender, from the hub."""

@@ -95,6 +95,10 @@ class Channel(Protocol):
         """The scenario ends: what came and was never taken, as the answer to `Finish` gives it."""
         ...
 
+    def belongs_to(self, task: Task) -> None:
+        """The task has it from now on: so a capture can tell whose bytes it carries."""
+        ...
+
     def cancel(self) -> None:
         """Forget the command that is under way, so that another task can have the channel."""
         ...
@@ -147,7 +151,9 @@ TlsKey: TypeAlias = tuple[Tls, TlsEnd]
 
 
 class Acceptor(Protocol):
-    """Who is told of a listener's connections."""
+    """Who is told of a listener's connections. `task` stands for those that nobody has yet."""
+
+    task: Task
 
     def accepted(self, channel: Channel) -> None: ...
     def failed(self, error: Exception) -> None: ...

@@ -126,6 +126,7 @@ class Kernel:
         sock = make_socket(endpoint, family, self.system.socket)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        self.system.belongs(sock, acceptor.task)
         bind(sock, endpoint, numeric)
         listener = KernelListener(self, sock, endpoint, acceptor)
         if listening:
@@ -167,6 +168,7 @@ class Kernel:
             local = local and self.admitted(local)[1]
             if endpoint.datagram:
                 task.channel = self.registered(self._datagram_client(endpoint, family, to, local))
+                task.channel.belongs_to(task)
                 return None
             return _Connecting(self, task, endpoint, command, (family, to), local, inside).attempt()
         except EnvironmentRefused as error:
@@ -305,6 +307,7 @@ class _Connecting:
     def attempt(self) -> Reply:
         """Raises: EnvironmentRefused."""
         sock = make_socket(self.endpoint, self.family, self.kernel.system.socket)
+        self.kernel.system.belongs(sock, self.task)
         if self.local is not None:
             bind(sock, self.endpoint, self.local)
         to = to_system(self.to)

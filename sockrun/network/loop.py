@@ -26,10 +26,13 @@ from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sockrun.commands import Close, Command, Event, Finish, Receive, Reset, Send, SendPieces, Shutdown, Sleep
 from sockrun.network.interface import PENDING, Channel, Reply
+
+if TYPE_CHECKING:
+    from sockrun.masking import Mask
 
 FAIRNESS = 256
 STALL = 0.05  # seconds that a step may take, or a wait last too long, before the rest counts as lost
@@ -46,11 +49,13 @@ class Owner(Protocol):
     """The scenario that a task belongs to: it handles the commands that concern other roles.
 
     `polls` counts how often the sockets were asked since one of its tasks last ran (1 at first);
-    `closed_world` says that nobody outside takes part, so that its standing still is worth a look.
+    `closed_world` says that nobody outside takes part, so that its standing still is worth a look. `mask` hides its
+    secrets, where it has any.
     """
 
     polls: int
     closed_world: bool
+    mask: Mask | None
 
     def handle(self, task: Task, command: Command) -> Reply:
         """Carry out a command that is not for a channel."""
@@ -59,6 +64,10 @@ class Owner(Protocol):
     def finished(self, task: Task) -> None: ...
     def failed(self, task: Task | None, error: Exception) -> None: ...
     def quiet(self) -> None: ...
+
+    def voice(self, task: Task) -> str:
+        """Who does what with the task's socket now, in words for people, secrets hidden."""
+        ...
 
 
 class Task:

@@ -13,13 +13,17 @@ import os
 import selectors
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from sockrun.commands import Address
 from sockrun.network import aborting, addresses
 from sockrun.network.ports import Ports
 from sockrun.network.tables import Tables
+
+if TYPE_CHECKING:
+    from sockrun.network.loop import Owner, Task
 
 
 class Socket(Protocol):
@@ -87,9 +91,25 @@ class System(Protocol):
         """Whether it is known that something will come by itself, so that nobody is stuck yet."""
         ...
 
+    def belongs(self, sock: Socket, task: Task, peer: Address | None = None) -> None:
+        """A capture is told whose bytes the socket carries: all of them, or those from and to `peer`."""
+        ...
+
+    def key_log(self, owner: Owner) -> str | None:
+        """The file that OpenSSL is to write the keys of the scenario's connections to. Raises: EnvironmentRefused."""
+        ...
+
     def close(self) -> None:
         """Give everything back that belongs to no scenario."""
         ...
+
+
+Tap: TypeAlias = Callable[[System], System]  # the same system, and what passes its sockets is captured
+
+
+def untapped(system: System) -> System:
+    """A `Tap` that captures nothing."""
+    return system
 
 
 class OperatingSystem:
@@ -113,6 +133,12 @@ class OperatingSystem:
 
     def all_left(self, sock: Any) -> bool:
         return aborting.all_left(sock)
+
+    def belongs(self, sock: Socket, task: Task, peer: Address | None = None) -> None:
+        """Nobody captures."""
+
+    def key_log(self, owner: Owner) -> str | None:
+        return None
 
     def remove_path(self, address: Address | None) -> None:
         if address is not None and address.path and not address.host.startswith("@"):

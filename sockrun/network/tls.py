@@ -48,6 +48,9 @@ def begin(task: Task, stream: Stream, command: StartTls, end: TlsEnd, contexts: 
     made = contexts.get(key)
     if not isinstance(made, ssl.SSLContext):
         made = contexts[key] = context(tls, end)
+        key_log = stream._kernel.system.key_log(task.owner)
+        if key_log is not None:
+            made.keylog_filename = key_log
     try:
         upgraded = TlsStream(stream, made, task.owner, end.server, name, command.upgrade)
     except ValueError:  # OpenSSL does not take it

@@ -78,6 +78,7 @@ class _Door:
     def __init__(self, scene: Scene, cast: Cast) -> None:
         self._scene = scene
         self._cast = cast
+        self.task = Task(scene, cast.program.name, cast.program.name)
 
     def accepted(self, channel: Channel) -> None:
         self._scene.accepted(self._cast, channel)

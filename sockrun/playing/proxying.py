@@ -89,6 +89,7 @@ class _Door:
         self._scene = scene
         self._role = role
         self._proxies = proxies
+        self.task = Task(scene, role.name, role.name)
 
     def accepted(self, channel: Channel) -> None:
         self._proxies.accepted(self._role, channel)
@@ -110,6 +111,7 @@ class Passage:
         self.to_client = Way(self, "to_client")
 
     def begin(self) -> None:
+        self.client.belongs_to(self.to_client.task)
         self.scene.loop.start(self.to_server.task, self._connected())
 
     def _connected(self) -> Life:

@@ -33,7 +33,7 @@ from sockrun.playing.sharing import Sharing
 from sockrun.playing.verdicts import barrier_lost, one_too_many
 from sockrun.playing.workspace import Workspace
 from sockrun.program import Program, barriers_in
-from sockrun.results import Failure, Result, Status, Trace
+from sockrun.results import Failure, Result, Status, Trace, step_text
 from sockrun.values import ExpressionError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Scene:
         sealed: bool = False,
     ) -> None:
         self.program = program
+        self.mask = program.mask
         self.network = network
         self.loop = network.loop
         self.workspace = workspace or Workspace()
@@ -156,6 +157,8 @@ class Scene:
         self.sharing.connections[role.name] = cast.begun
         task = Task(self, role.name, cast.name(index))
         task.channel = channel
+        if channel is not None:
+            channel.belongs_to(task)
         frame = Frame(role, task.name, index, self, task)
         block = role.sequences[index if len(role.sequences) > 1 else 0]
         cast.tasks.append(task)
@@ -331,6 +334,14 @@ class Scene:
         """End at once, because it does not end by itself."""
         self._conclude(Verdict(Status.FAILED, why))
         self._end_now()
+
+    def voice(self, task: Task) -> str:
+        """'udp_reverse: client, step 2: send', where the step is under way."""
+        frame = self.frames.get(task)
+        words = f"{self.program.id}: {task.name}"
+        if frame is not None and frame.place is not None and not (task.done or self._over):
+            words += f", {step_text(frame.place, frame.rounds)}: {frame.place.label}"
+        return words if self.mask is None else self.mask.text(words)
 
     def trace(self) -> list[Trace]:
         """What has happened so far; a result has it only where the scenario did not pass."""

@@ -17,6 +17,7 @@ from sockrun.network.interrupts import Glance
 from sockrun.network.kernel import Kernel
 from sockrun.network.simulated.conditions import PLAIN, Conditions
 from sockrun.network.simulated.world import World
+from sockrun.network.system import Tap, untapped
 from sockrun.playing import outcome
 from sockrun.playing.recorder import Watcher
 from sockrun.playing.scene import Scene
@@ -47,11 +48,12 @@ class Simulation:
         conditions: Conditions = PLAIN,
         watcher: Watcher | None = None,
         turns: int = TURNS,
+        tap: Tap = untapped,
     ) -> None:
         self._results: list[Result] = []
         self._turns = turns
         self.world = World(program.network, seed, conditions)
-        self.network = Kernel(guard=_OpenGuard(), system=self.world)
+        self.network = Kernel(guard=_OpenGuard(), system=tap(self.world))
         self.network.loop.ready = conditions.ready()
         needs_files = program.files or program.certificates or program.authority
         workspace = Workspace() if needs_files else Nowhere()
@@ -94,8 +96,9 @@ class Simulation:
 class Simulator:
     """Plays programs, as `runner.Runner` does; every one has the same `seed`."""
 
-    def __init__(self, seed: int = 0, watcher: Watcher | None = None) -> None:
+    def __init__(self, seed: int = 0, watcher: Watcher | None = None, tap: Tap = untapped) -> None:
         self._seed = seed
+        self._tap = tap
         self._watcher = watcher
         self._stopped = False
         self.door = Glance()
@@ -112,7 +115,7 @@ class Simulator:
                 return
 
     def _play(self, program: Program) -> Result:
-        simulation = Simulation(program, self._seed, watcher=self._watcher)
+        simulation = Simulation(program, self._seed, watcher=self._watcher, tap=self._tap)
         result = simulation.run(self._interrupted)
         strayed = simulation.scene.strayed
         if strayed and result.status is Status.REFUSED:

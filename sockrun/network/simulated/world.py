@@ -28,6 +28,7 @@ from sockrun.network.simulated.conditions import PLAIN, Conditions
 from sockrun.program import Faults
 
 if TYPE_CHECKING:
+    from sockrun.network.loop import Owner, Task
     from sockrun.network.simulated.pipes import Pipe
     from sockrun.network.simulated.sockets import MemorySocket
 
@@ -203,6 +204,12 @@ class World:
 
     def random_bytes(self, size: int) -> bytes:
         return self._random.randbytes(size)
+
+    def belongs(self, sock: Any, task: Task, peer: Address | None = None) -> None:
+        """Nobody captures."""
+
+    def key_log(self, owner: Owner) -> str | None:
+        return None
 
     def close(self) -> None:
         self._events.clear()
