@@ -22,7 +22,6 @@ from sockrun.network.system import Socket
 
 if TYPE_CHECKING:
     from sockrun.network.kernel import Kernel
-    from sockrun.network.loop import Task
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
@@ -162,10 +161,6 @@ class Conversation(Datagrams):
         super().__init__(kernel, sock, sender, connected=False)
         self.sender = sender
         self._hub = hub
-
-    def belongs_to(self, task: Task) -> None:
-        if self._sock is not None:
-            self._kernel.system.belongs(self._sock, task, self.sender)
 
     def deliver(self, data: bytes) -> None:
         """A datagram of its sender, from the hub."""

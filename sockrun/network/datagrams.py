@@ -82,10 +82,6 @@ class Datagrams:
         self._command: Receive | None = None
         self._unsent: Send | None = None
 
-    def belongs_to(self, task: Task) -> None:
-        if self._sock is not None:
-            self._kernel.system.belongs(self._sock, task)
-
     # --- receiving ---
 
     def receive(self, task: Task, command: Receive) -> Reply:

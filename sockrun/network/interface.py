@@ -95,10 +95,6 @@ class Channel(Protocol):
         """The scenario ends: what came and was never taken, as the answer to `Finish` gives it."""
         ...
 
-    def belongs_to(self, task: Task) -> None:
-        """The task has it from now on: so a capture can tell whose bytes it carries."""
-        ...
-
     def cancel(self) -> None:
         """Forget the command that is under way, so that another task can have the channel."""
         ...
@@ -203,6 +199,10 @@ class Network(Protocol):
         inside: bool,
     ) -> Reply:
         """Give `task.channel` a connection. `inside`: the other end is a role of the same scenario."""
+        ...
+
+    def belongs(self, channel: Channel, task: Task) -> None:
+        """The task has the channel from now on: so a capture can tell whose bytes it carries."""
         ...
 
     def start_tls(self, task: Task, command: StartTls, end: TlsEnd, contexts: dict[TlsKey, object]) -> Reply:

@@ -23,11 +23,11 @@ from sockrun.network.addresses import (
     make_socket,
     to_system,
 )
-from sockrun.network.conversations import DatagramServer, Hub
+from sockrun.network.conversations import Conversation, DatagramServer, Hub
 from sockrun.network.datagrams import Datagrams
 from sockrun.network.guard import Guard, is_loopback
 from sockrun.network.holding import Held
-from sockrun.network.interface import PENDING, Acceptor, Endpoint, Listener, Reply, Spawn, TlsEnd, TlsKey
+from sockrun.network.interface import PENDING, Acceptor, Channel, Endpoint, Listener, Reply, Spawn, TlsEnd, TlsKey
 from sockrun.network.loop import Loop, Task
 from sockrun.network.streams import READ, WRITE, Stream
 from sockrun.network.system import OperatingSystem, Socket, System
@@ -168,11 +168,17 @@ class Kernel:
             local = local and self.admitted(local)[1]
             if endpoint.datagram:
                 task.channel = self.registered(self._datagram_client(endpoint, family, to, local))
-                task.channel.belongs_to(task)
+                self.belongs(task.channel, task)
                 return None
             return _Connecting(self, task, endpoint, command, (family, to), local, inside).attempt()
         except EnvironmentRefused as error:
             return Failed(str(error), environment=True)
+
+    def belongs(self, channel: Channel, task: Task) -> None:
+        assert isinstance(channel, Stream | Datagrams)
+        if channel._sock is not None:
+            peer = channel.sender if isinstance(channel, Conversation) else None
+            self.system.belongs(channel._sock, task, peer)
 
     def start_tls(self, task: Task, command: StartTls, end: TlsEnd, contexts: dict[TlsKey, object]) -> Reply:
         from sockrun.network import tls  # loading OpenSSL takes as long as a small scenario

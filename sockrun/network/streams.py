@@ -128,10 +128,6 @@ class Stream:
             other._interest = self._kernel.watch(other._sock, self._interest, self._interest, other)
             self._interest = 0
 
-    def belongs_to(self, task: Task) -> None:
-        if self._sock is not None:
-            self._kernel.system.belongs(self._sock, task)
-
     # --- receiving ---
 
     def receive(self, task: Task, command: Receive) -> Reply:

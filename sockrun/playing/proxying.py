@@ -111,7 +111,7 @@ class Passage:
         self.to_client = Way(self, "to_client")
 
     def begin(self) -> None:
-        self.client.belongs_to(self.to_client.task)
+        self.scene.network.belongs(self.client, self.to_client.task)
         self.scene.loop.start(self.to_server.task, self._connected())
 
     def _connected(self) -> Life:

@@ -158,7 +158,7 @@ class Scene:
         task = Task(self, role.name, cast.name(index))
         task.channel = channel
         if channel is not None:
-            channel.belongs_to(task)
+            self.network.belongs(channel, task)
         frame = Frame(role, task.name, index, self, task)
         block = role.sequences[index if len(role.sequences) > 1 else 0]
         cast.tasks.append(task)
