@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
 
@@ -24,6 +25,8 @@ from sockrun.session import Selection, Session, Settings
 from sockrun.wire.contents import MESSAGE_LIMIT
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from sockrun.auditing import Audit
     from sockrun.background import Played
 
@@ -102,6 +105,8 @@ def run(
     text: str = "",
     allow_hosts: Sequence[str] = (),
     announce: Callable[[str, Address], None] | None = None,
+    jobs: int | None = None,
+    executor: Executor | None = None,
     **options: Unpack[LoadOptions],
 ) -> list[Result]:
     """Play files, folders or loaded programs; the results are in the order in which the scenarios ended.
@@ -113,12 +118,24 @@ def run(
     What does not pass is played up to `retries` more times, and is `Status.FLAKY` if it passes then.
     `allow_hosts` are beyond loopback. `announce` is called with each server role and where it listens, when somebody
     outside is to take part.
+
+    `jobs` worker processes share the files, and play `parallel` scenarios each; a program that says so keeps what it
+    does behind `if __name__ == "__main__"` (multiprocessing's 'Safe importing of main module'). With an `executor` of
+    the caller's, which may be that of a Dask client, its workers play, `jobs` tasks at the same time.
     """
     programs, about = _given(what, options)
     collector = _Collector()
     settings = Settings(
         about, Selection(tags, text), parallel, repeat, fail_fast, allow_hosts=allow_hosts, retries=retries
     )
+    if jobs is not None or executor is not None:
+        from sockrun.spreading import pools, spread
+
+        files = _files(what)
+        width = jobs or pools.processors()
+        make_pool = partial(pools.Processes, width) if executor is None else partial(pools.Given, executor, width)
+        spread.Spread(settings, [collector], make_pool).run(files)
+        return collector.results
     Session(settings, [collector], announce=announce).play(programs)
     return collector.results
 
@@ -194,6 +211,15 @@ def _given(
     about = _options(_folders(paths), **options)
     files = loading.find(paths)
     return [*(item for item in items if isinstance(item, Program)), *_programs(files, about)], about
+
+
+def _files(what: PathLike | Program | Iterable[PathLike | Program]) -> list[Path]:
+    """Those that workers can read for themselves. Raises: TypeError, where a program has been loaded here."""
+    items = [what] if isinstance(what, str | os.PathLike | Program) else list(what)
+    paths = [Path(item) for item in items if not isinstance(item, Program)]
+    if len(paths) < len(items):
+        raise TypeError("workers read their files themselves: name the files, and not what was loaded of them")
+    return loading.find(paths)
 
 
 def _options(

@@ -9,14 +9,12 @@ a run of many files needs no more memory than one of few, and a file's errors ar
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from sockrun.compiling.loading import Loaded, Options, load_scenario
-from sockrun.diagnostics import EnvironmentRefused
+from sockrun.compiling.loading import Options, load_scenario
 from sockrun.network.guard import Guard
 from sockrun.network.interrupts import Wakeable
 from sockrun.network.kernel import Kernel
@@ -27,8 +25,9 @@ from sockrun.playing.requirements import unmet
 from sockrun.playing.runner import PARALLEL, Runner
 from sockrun.program import Program
 from sockrun.records import dataclass, field
+from sockrun.reporters.audience import Audience
 from sockrun.reporters.base import Progress, Reporter
-from sockrun.results import EXIT_STATUS, Result, Status, Trace
+from sockrun.results import Result
 
 Choose = Callable[[Sequence[Program]], Sequence[Program]]
 Interrupts = Callable[[Wakeable, Callable[[], None]], AbstractContextManager[None]]
@@ -75,7 +74,7 @@ class Player(Protocol):
     def close(self) -> None: ...
 
 
-def _uninterrupted(door: Wakeable, stop: Callable[[], None]) -> AbstractContextManager[None]:
+def uninterrupted(door: Wakeable, stop: Callable[[], None]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
@@ -89,14 +88,14 @@ class Session:
         self,
         settings: Settings,
         reporters: Sequence[Reporter],
-        interrupts: Interrupts = _uninterrupted,
+        interrupts: Interrupts = uninterrupted,
         announce: Announce | None = None,
     ) -> None:
         self._settings = settings
-        self._reporters = reporters
         self._interrupts = interrupts
         self._announce = announce
         self.progress = Progress(repeat=settings.repeat, seed=settings.seed)
+        self._audience = Audience(reporters, self.progress, settings.fail_fast)
 
     def run(self, files: Sequence[Path]) -> Progress:
         """Read and play files. Raises: EnvironmentRefused, when a report cannot be written."""
@@ -111,15 +110,8 @@ class Session:
     # --- the run ---
 
     def _play(self, programs: Iterable[Program]) -> Progress:
-
-        with ExitStack() as ending:  # whatever goes wrong, everything is given back and all reports are written
-            for reporter in reversed(self._reporters):
-                ending.callback(reporter.end)
-            ending.callback(self._stop_the_clock, time.monotonic())
+        with self._audience.attending() as ending:
             runner = self._player(ending)
-            ending.enter_context(self._remembering_errors())
-            for reporter in self._reporters:
-                reporter.begin(self.progress)
 
             def interrupt() -> None:
                 self.progress.interrupted = True
@@ -127,13 +119,14 @@ class Session:
 
             with self._interrupts(runner.door, interrupt):
                 for result in runner.run(self._playable(programs)):
-                    self._ended(result, runner)
+                    if self._audience.result(result):
+                        runner.stop()
         return self.progress
 
     def _player(self, ending: ExitStack) -> Player:
         """What plays; `ending` gives it back."""
         settings = self._settings
-        watcher = self._trace if settings.verbose else None
+        watcher = self._audience.trace if settings.verbose else None
         if settings.seed is not None:
             from sockrun.playing.simulation import Simulator
 
@@ -150,49 +143,14 @@ class Session:
         )
         return ending.enter_context(closing(runner))
 
-    def _stop_the_clock(self, started: float) -> None:
-        self.progress.seconds = time.monotonic() - started
-
-    @contextmanager
-    def _remembering_errors(self) -> Iterator[None]:
-        """So that the reports do not tell of a run that went well."""
-        try:
-            yield
-        except EnvironmentRefused:
-            self.progress.broken = EXIT_STATUS[Status.REFUSED]
-            raise
-        except KeyboardInterrupt:
-            self.progress.interrupted = True
-            raise
-        except Exception:
-            self.progress.broken = EXIT_STATUS[Status.BUG]
-            raise
-
-    def _ended(self, result: Result, runner: Player) -> None:
-        """After the first failure of `--fail-fast` what else was running does not count."""
-        if self.progress.cut_short and result.status is Status.INTERRUPTED:
-            return
-        self._tell(result)
-        if self._settings.fail_fast and result.status in EXIT_STATUS and not self.progress.interrupted:
-            self.progress.cut_short = True
-            runner.stop()
-
-    def _tell(self, result: Result) -> None:
-        self.progress.results[result.status] += 1
-        for reporter in self._reporters:
-            reporter.result(result)
-
-    def _trace(self, scenario: str, entry: Trace) -> None:
-        for reporter in self._reporters:
-            reporter.trace(scenario, entry)
-
     # --- what is played ---
 
     def _loaded(self, files: Iterable[Path]) -> Iterator[Program]:
         for file in files:
             loaded = load_scenario(file, self._settings.options)
             self.progress.read += 1
-            self._tell_errors(loaded)
+            if loaded.errors:
+                self._audience.invalid(loaded.path, loaded.errors)
             yield from filter(self._settings.selection.takes, loaded.programs)
 
     def _chosen(self, programs: Iterator[Program]) -> Iterator[Program]:
@@ -205,12 +163,6 @@ class Session:
         kept = choose(found)
         self.progress.chosen, self.progress.left_out = len(kept), len(found) - len(kept)
         yield from kept
-
-    def _tell_errors(self, loaded: Loaded) -> None:
-        if loaded.errors:
-            self.progress.invalid += 1
-            for reporter in self._reporters:
-                reporter.invalid(loaded.path, loaded.errors)
 
     def _playable(self, programs: Iterable[Program]) -> Iterator[Program]:
         """Every program as often as it is wanted; those that this machine cannot play are skipped."""
@@ -229,4 +181,4 @@ class Session:
         if reason is None:
             yield program
         else:
-            self._tell(outcome.skipped(program, reason))
+            self._audience.result(outcome.skipped(program, reason))

@@ -50,21 +50,25 @@ LAYERS: dict[str, str] = {
     "watching": "diagnostics",
     "capture": "diagnostics network reporters results",
     "session": "commands compiling diagnostics network playing program reporters results",
+    "spreading": "commands compiling diagnostics network program reporters results session",
     "background": "commands network playing program reporters results",
     "exploring": "commands diagnostics hexdump masking network playing program reporters results values",
     "api": "auditing background commands compiling diagnostics network pairing playing program reporters results "
-    "session wire.contents",
+    "session spreading wire.contents",
     "testing": "api background compiling diagnostics network playing program reporters results",
     "cli": "auditing capture choosing commands compiling diagnostics ending exploring network outline pairing playing "
-    "program reading remembering reporters results session units watching",
+    "program reading remembering reporters results session spreading units watching",
     "__main__": "cli",
     "": "api auditing background diagnostics program results",  # sockrun/__init__.py: the public names
 }
 
 # Outside modules that only some of ours may import.
 HOMES: dict[str, str] = {
+    "concurrent": "api spreading",
     "dataclasses": "records",  # whose classes are made more quickly: start-up
+    "distributed": "spreading.pools",
     "fcntl": "network",
+    "multiprocessing": "spreading",
     "_pytest": "testing",
     "jsonschema": "reading.schema",
     "pytest": "testing",
@@ -75,15 +79,16 @@ HOMES: dict[str, str] = {
     "ssl": "network",
     "subprocess": "network",
     "termios": "network",
-    "threading": "background",
+    "threading": "background spreading.work",
     "cryptography": "network.authority",
     "trustme": "network.authority",
     "typer": "cli",
     "watchfiles": "watching",
     "yaml": "reading.document",
 }
-# One loop, one thread; a second thread is there for the caller of `background` alone.
-NOWHERE = frozenset({"asyncio", "concurrent", "multiprocessing"})
+# One loop, one thread; a second thread is there for the caller of `background` alone, and other processes each have
+# a run of their own (`spreading`).
+NOWHERE = frozenset({"asyncio"})
 FILE_LINES, FUNCTION_LINES = 450, 60
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_type_hints
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sockrun.remembering import Memory
     from sockrun.reporters.base import Progress, Reporter
     from sockrun.session import Choose
+    from sockrun.spreading.pools import Pool
 
 FOLDER = ".sockrun_cache"  # like pytest's, where the command is given
 Say = Callable[[str], None]
@@ -56,6 +57,16 @@ class Manners:
         typer.Option("--last-failed", help="Only what did not pass when it was played last; all, if that is none."),
     ] = False
     durations: Annotated[int, typer.Option(min=0, metavar="N", help="Name the N slowest scenarios at the end.")] = 0
+    jobs: Annotated[
+        str,
+        typer.Option("--jobs", "-j", metavar="N|auto", help="Play with N worker processes; auto: one a processor."),
+    ] = "1"
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Play on a Dask cluster, tcp://HOST:PORT of its scheduler (needs `sockrun[dask]`)."
+        ),
+    ] = None
     watch: Annotated[
         bool, typer.Option("--watch", help="Play again whenever a file changes (needs `sockrun[watch]`).")
     ] = False
@@ -147,6 +158,26 @@ def reporters(manners: Manners, memory: Memory | None, stdout_is_taken: bool) ->
         # Shards must agree on durations, and each sees only its own: they use them, and change none.
         found.append(Rememberer(memory, timed=manners.shard is None))
     return found
+
+
+def pool(manners: Manners) -> Callable[[], Pool] | None:
+    """What makes the workers; None: everything is played here."""
+    if manners.cluster is not None:
+        if manners.jobs != "1":
+            raise typer.BadParameter("--jobs and --cluster exclude each other: a cluster knows how many workers it has")
+        from sockrun.spreading.pools import SCHEDULER, Cluster
+
+        if not SCHEDULER.fullmatch(manners.cluster):
+            words = f"{manners.cluster!r} is no scheduler's address, as tcp://127.0.0.1:8786 is"
+            raise typer.BadParameter(words, param_hint="--cluster")
+        return partial(Cluster, manners.cluster)
+    if manners.jobs == "1":
+        return None
+    from sockrun.spreading.pools import Processes, processors
+
+    if manners.jobs != "auto" and not (manners.jobs.isascii() and manners.jobs.isdigit() and int(manners.jobs)):
+        raise typer.BadParameter(f"{manners.jobs!r} is no number of workers, and not auto", param_hint="--jobs")
+    return partial(Processes, processors() if manners.jobs == "auto" else int(manners.jobs))
 
 
 def rounds(manners: Manners, play: Callable[[], Progress], paths: Sequence[Path], say: Say) -> int:

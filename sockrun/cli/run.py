@@ -91,6 +91,10 @@ def run(
         raise typer.BadParameter("--simulate has nobody who is no role: leave out --real and --play")
     if seed is not None and not simulate:
         raise typer.BadParameter("--seed is for simulated runs: add --simulate")
+    if play and (manners.jobs != "1" or manners.cluster):
+        raise typer.BadParameter("--play awaits somebody here: leave out --jobs and --cluster")
+    if pcap is not None and (manners.jobs != "1" or manners.cluster):
+        raise typer.BadParameter("--pcap is written by the process that plays: leave out --jobs and --cluster")
     options = make_options(paths, var, secret, timeout, time_scale)
     settings = Settings(
         replace(options, swaps=swaps, untrusted=untrusted, max_message=_size(max_message)),
@@ -134,7 +138,13 @@ def _play(
         capture = Capture(pcap, simulated=settings.seed is not None)
         reporters.append(capture)
         settings = replace(settings, tap=capture.tap)
-    progress = Session(settings, reporters, interrupts, _announcer(say)).run(files)
+    pool = ci.pool(manners)
+    if pool is None:
+        progress = Session(settings, reporters, interrupts, _announcer(say)).run(files)
+    else:
+        from sockrun.spreading.spread import Spread
+
+        progress = Spread(settings, reporters, pool, interrupts).run(files)
     if not (progress.selected or progress.left_out or progress.invalid or progress.interrupted):
         complain(nothing_selected(settings.selection, files))
     return progress
