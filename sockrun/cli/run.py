@@ -38,6 +38,8 @@ from sockrun.ending import complain
 from sockrun.records import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sockrun.commands import Address
     from sockrun.playing.opening import Announce
     from sockrun.reporters.base import Progress, Reporter
@@ -82,19 +84,18 @@ def run(
     from sockrun.playing.runner import PARALLEL
     from sockrun.session import Selection, Settings
 
-    if verbose and quiet:
-        raise typer.BadParameter("-v and -q exclude each other")
     swaps = Swaps(assignments("--real", real, "ROLE=ADDRESS"), _played(play))
-    if untrusted and swaps.any:
-        raise typer.BadParameter("--untrusted allows no peer that is no role: leave out --real and --play")
-    if simulate and swaps.any:
-        raise typer.BadParameter("--simulate has nobody who is no role: leave out --real and --play")
-    if seed is not None and not simulate:
-        raise typer.BadParameter("--seed is for simulated runs: add --simulate")
-    if play and (manners.jobs != "1" or manners.cluster):
-        raise typer.BadParameter("--play awaits somebody here: leave out --jobs and --cluster")
-    if pcap is not None and (manners.jobs != "1" or manners.cluster):
-        raise typer.BadParameter("--pcap is written by the process that plays: leave out --jobs and --cluster")
+    elsewhere = manners.jobs != "1" or manners.cluster is not None
+    _refuse(
+        {
+            "-v and -q exclude each other": verbose and quiet,
+            "--untrusted allows no peer that is no role: leave out --real and --play": untrusted and swaps.any,
+            "--simulate has nobody who is no role: leave out --real and --play": simulate and swaps.any,
+            "--seed is for simulated runs: add --simulate": seed is not None and not simulate,
+            "--play awaits somebody here: leave out --jobs and --cluster": bool(play) and elsewhere,
+            "--pcap is written by the process that plays: leave out --jobs and --cluster": bool(pcap) and elsewhere,
+        }
+    )
     options = make_options(paths, var, secret, timeout, time_scale)
     settings = Settings(
         replace(options, swaps=swaps, untrusted=untrusted, max_message=_size(max_message)),
@@ -112,6 +113,17 @@ def run(
     say = _sayer("-" in reports.values())
     played = ci.rounds(manners, lambda: _play(settings, paths, reports, pcap, detail, manners), named_paths(paths), say)
     raise typer.Exit(played)
+
+
+def _refuse(contradictions: Mapping[str, bool]) -> None:
+    """End with the first message whose options contradict each other.
+
+    Raises:
+        typer.BadParameter: Some do.
+    """
+    for message, holds in contradictions.items():
+        if holds:
+            raise typer.BadParameter(message)
 
 
 def _play(
