@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import pytest
 
+from docs.generate import pages
 from sockrun.diagnostics import Invalid
 from sockrun.reading import document, schema
 from sockrun.results import Status
@@ -220,6 +221,27 @@ def test_a_file_of_tests_gives_what_the_page_says(block: Block, tmp_path: Path) 
     fails = "fails" in block.words
     assert shown.returncode == (pytest.ExitCode.TESTS_FAILED if fails else pytest.ExitCode.OK), shown.stdout
     assert [line for line in (block.following.splitlines() if fails else []) if line not in shown.stdout] == []
+
+
+# --- pages that are made ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("page", "text"), [pytest.param(*made, id=made[0].name) for made in pages().items()])
+def test_a_page_that_is_made_is_up_to_date(page: Path, text: str) -> None:
+    """`python docs/generate.py` writes it."""
+    assert page.read_text("utf-8") == text
+
+
+def test_the_documentation_is_built_without_a_warning(tmp_path: Path) -> None:
+    """Every page is in the contents, every link and heading is found, and nothing is loaded from elsewhere."""
+    options = ("-q", "-W", "-c", "docs", "-d", str(tmp_path / "state"))
+    command = [sys.executable, "-m", "sphinx", *options, ".", str(tmp_path / "site")]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    for page in PAGES:
+        assert (tmp_path / "site" / page.relative_to(ROOT)).with_suffix(".html").exists()
+    built = "".join(page.read_text("utf-8") for page in (tmp_path / "site").rglob("*.html"))
+    assert re.findall(r"<(?:script|img|link)[^>]*(?:src|href)=\"https?:[^>]*>", built) == []
 
 
 # --- links and lists ---------------------------------------------------------------------------
