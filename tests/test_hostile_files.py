@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -310,10 +313,24 @@ def test_a_path_that_cannot_be_read_is_a_message(sockrun: CommandLine, name: str
     assert len(outcome.err.splitlines()) == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_a_message(sockrun: CommandLine) -> None:
-    sockrun.passing("secret.yaml").chmod(0)
-    assert told(sockrun.folder / "secret.yaml") == "the file cannot be read: Permission denied"
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root may read everything, and is `nobody` meanwhile."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_an_unreadable_file_is_a_message() -> None:
+    with TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # that of `tmp_path` is closed to others
+        (path := Path(folder, "secret.yaml")).touch(0)
+        with as_nobody():
+            assert told(path) == "the file cannot be read: Permission denied"
 
 
 def test_of_a_file_of_100_mb_no_more_than_its_beginning_is_read(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ ERRORS = [
     ("[[1]]", "a byte is a number from 0 to 255, and this is a list", "[1]"),
     ("{hex: 00}", "text is wanted here", "00"),
     ("{hex: 0g}", "'g' is not a hexadecimal digit", "0g"),
-    ('{hex: "de a"}', "here are 3 hexadecimal digits, and every byte needs two", '"de a"'),
+    ('{hex: "de a"}', "every byte needs two hexadecimal digits, and here are 3", '"de a"'),
     ("{base64: SGVsbG8}", UNFINISHED, "SGVsbG8"),
     ("{base64: SGVs*G8=}", "'*' is not a base64 digit", "SGVs*G8="),
     ("{text: a, encoding: latin-99}", "'latin-99' is no encoding that Python knows", "latin-99"),
@@ -247,7 +247,7 @@ def test_what_is_wrong_in_the_file_is_told_at_its_place(text: str, message: str,
 RUN_TIME_ERRORS = [
     ("['${wide}']", "a byte is a number from 0 to 255, and this is 300"),
     ("['${some}']", "a byte is a number from 0 to 255, and this is abc"),
-    ("{hex: '${some}'}", "here are 3 hexadecimal digits, and every byte needs two"),
+    ("{hex: '${some}'}", "every byte needs two hexadecimal digits, and here are 3"),
     ("{base64: '${n}'}", UNFINISHED),
     (
         "{struct: '!H', values: ['${wide * 300}']}",

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from sockrun.compiling.context import Context
+from sockrun.compiling.holes import is_whole
 from sockrun.compiling.limits import ROLE_KEYS, Kind, Limit, obstacle
 from sockrun.compiling.model import HOLE, VERBS, Case, File, Named, Role, Scenario, Step, Turn
 from sockrun.compiling.scalars import settled, to_count, to_flag, to_integer, to_natural, to_seconds, to_text
-from sockrun.diagnostics import Problems, did_you_mean
+from sockrun.diagnostics import Problems, did_you_mean, nearest
 from sockrun.program import Protocol, Requires, Side, SocketOptions
 from sockrun.records import dataclass
 from sockrun.source import Node, Span
@@ -46,7 +47,7 @@ def build(root: Node, context: Context) -> Scenario:
     written = root.get("roles")
     said = _items(root.get("steps"))
     turns = tuple(turn for node in said for turn in _turns(node, context))
-    names = {**(processes.keys if processes else {}), **(written.keys if written else {})}
+    names = {**_keys(processes), **_keys(written)}
     return Scenario(
         name=settled(root.get("name"), context, to_text, ""),
         description=_text(root.get("description")),
@@ -55,7 +56,7 @@ def build(root: Node, context: Context) -> Scenario:
         roles=roles,
         names=names,
         processes=_mapping(processes),
-        complete=roles.keys() == (written.keys.keys() if written else set()) and len(turns) == len(said),
+        complete=is_whole(root) and roles.keys() == names.keys() - _keys(processes) and len(turns) == len(said),
         timeout=settled(root.get("timeout"), context, to_seconds, 30.0),
         requires=_requires(root.get("requires")),
         expect_failure=_expect_failure(root.get("expect_failure")),
@@ -168,7 +169,7 @@ class _Roles:
         while following in self.entries and following not in found:
             found[following] = None
             target = self.targets[following]
-            following = None if target is None else target.name
+            following = None if target is None else self._meant(target)
         return list(found)
 
     def _own_kind(self, name: str) -> Kind:
@@ -177,12 +178,17 @@ class _Roles:
         fallback = _mapping(self.defaults)
         side = settled(nodes.get("side") or fallback.get("side"), self.context, to_text, "")
         target = self.targets[name]
-        if target is not None and side != "server" and target.name in self.kinds:
-            other = self.kinds[target.name]
+        meant = None if target is None or side == "server" else self._meant(target)
+        if meant in self.kinds:
+            other = self.kinds[meant]
             return Kind(other.protocol, side, other.datagram)
         protocol = settled(nodes.get("protocol") or fallback.get("protocol"), self.context, to_text, "")
         flag = settled(nodes.get("datagram") or fallback.get("datagram"), self.context, to_flag, False)
         return Kind(protocol, side, protocol == "udp" or (protocol == "unix" and flag))
+
+    def _meant(self, target: Named) -> str | None:
+        """The role that `to` names, or the one that is near enough to be meant, so that its kind is known."""
+        return target.name if target.name in self.names else nearest(target.name, self.entries)
 
     def _target(self, entries: _Entries) -> Named | None:
         """The role that `to` names, in the role or in `defaults`."""
@@ -327,6 +333,10 @@ def _to_connections(value: Value) -> int | None:
 
 def _mapping(node: Node | None) -> dict[str, Node]:
     return node.mapping if node else {}
+
+
+def _keys(node: Node | None) -> Mapping[str, Span]:
+    return node.keys if node else {}
 
 
 def _items(node: Node | None) -> tuple[Node, ...]:

@@ -12,6 +12,7 @@ from math import prod
 from pathlib import Path
 
 from sockrun.compiling.context import Context
+from sockrun.compiling.holes import unknown
 from sockrun.compiling.scalars import before_the_run, operand, to_flag, to_integer, to_text
 from sockrun.diagnostics import Problems, did_you_mean
 from sockrun.expressions.operators import TooLongYet
@@ -33,24 +34,22 @@ def combinations(
 
     Raises: Invalid, where there are too many.
     """
-    reader = _Reader(problems)
+    reader = _Reader(root, problems)
     known = _fixed(root, variables, secrets, reader)
     matrix = root.get("matrix")
     if matrix is None:
         yield "", known
         return
     _check_count(root, matrix, problems)
-    columns = [[reader.value(item, {}) for item in column.items] for column in matrix.mapping.values()]
-    for values in product(*columns):
-        yield (
-            f"[{','.join(map(_shown, values))}]",
-            {**known, **dict(zip(matrix.mapping, values, strict=True))},
-        )
+    columns = {name: [reader.value(item, {}) for item in column.items] for name, column in matrix.mapping.items()}
+    usable = {name: cells for name, column in columns.items() if (cells := [v for v in column if v is not None])}
+    for values in product(*usable.values()):
+        yield f"[{','.join(map(_shown, values))}]", known | dict(zip(usable, values, strict=True))
 
 
 def fixed(root: Node, variables: Mapping[str, str], secrets: Mapping[str, str], problems: Problems) -> Constants:
     """The `vars` and `secrets`, which all combinations have. Raises: Invalid, where they are too large."""
-    return _fixed(root, variables, secrets, _Reader(problems))
+    return _fixed(root, variables, secrets, _Reader(root, problems))
 
 
 def _fixed(root: Node, variables: Mapping[str, str], secrets: Mapping[str, str], reader: _Reader) -> Constants:
@@ -80,7 +79,7 @@ def _size(node: Node) -> int:
 def _declared(root: Node, key: str, given: Mapping[str, str], known: Constants, reader: _Reader) -> Constants:
     problems = reader.problems
     node = root.get(key)
-    declared = node.mapping if node else {}
+    declared = node.keys if node else {}
     span = node.span if node else _beginning(root.span)
     for name in given:
         if name not in declared:
@@ -93,9 +92,12 @@ def _declared(root: Node, key: str, given: Mapping[str, str], known: Constants, 
                 hint=did_you_mean(name, declared) or f"add it to {key!r}",
             )
     values: Constants = {}
-    for name, value in declared.items():
+    for name, value in (node.mapping if node else {}).items():
         own = reader.value(value, ChainMap(values, known))
-        values[name] = _typed(given[name], own, name, value.span, problems) if name in given else own
+        if own is None:
+            reader.wrong.add(name)
+        else:
+            values[name] = _typed(given[name], own, name, value.span, problems) if name in given else own
     return values
 
 
@@ -104,14 +106,19 @@ def _beginning(span: Span) -> Span:
 
 
 class _Reader:
-    """Reads constants, and counts the bytes that they hold."""
+    """Reads constants, counts the bytes that they hold, and remembers the names of those that are wrong."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, root: Node, problems: Problems) -> None:
         self.problems = problems
+        self.wrong: set[str] = set()
+        self._cut = unknown(root)
         self._room = ROOM
 
-    def value(self, node: Node, known: Mapping[str, Value]) -> Value:
-        """A value that may refer to those before it and to `env`. Raises: Invalid, where there is no more room."""
+    def value(self, node: Node, known: Mapping[str, Value]) -> Value | None:
+        """A value that may refer to those before it and to `env`; None, with the problem reported, where it is wrong.
+
+        Raises: Invalid, where there is no more room.
+        """
         found = self._evaluated(node, known)
         self._room -= len(found) if isinstance(found, bytes | tuple) else 0
         if self._room < 0:
@@ -120,15 +127,18 @@ class _Reader:
             self.problems.raise_errors()
         return found
 
-    def _evaluated(self, node: Node, known: Mapping[str, Value]) -> Value:
+    def _evaluated(self, node: Node, known: Mapping[str, Value]) -> Value | None:
+        context = Context(self.problems, known, Path())
         try:
-            found = operand(node, Context(self.problems, known, Path()))
-            return b"" if found is None else before_the_run(found)
+            found = operand(node, context)
+            if found is None or context.refers_to(self.wrong) or context.refers_to(self._cut):
+                return None
+            return before_the_run(found)
         except ExpressionError as error:
             late = isinstance(error, TooLongYet)
             hint = None if late else "a constant may use the constants before it and env only"
             self.problems.error("not-constant", error.message, node.span, hint=hint)
-            return b""
+            return None
 
 
 def _typed(text: str, declared: Value, name: str, span: Span, problems: Problems) -> Value:

@@ -8,7 +8,7 @@ compiler checks against each other once the whole scenario has been read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from sockrun.diagnostics import Problems
@@ -38,6 +38,8 @@ class Room:
 class Context:
     """`message` is true for datagrams and framed streams.
 
+    `unknown` has the names of constants whose values are wrong, and `ports` where one of those is: nothing is said of
+    them.
     No file outside `pack` is read; names of files are relative to `folder`, or to the pack where it is None.
     """
 
@@ -51,6 +53,7 @@ class Context:
     folder: Path | None = None
     room: Room = field(default_factory=Room)
     max_message: int = MESSAGE_LIMIT  # bytes
+    unknown: Container[str] = ()
 
     def for_messages(self, message: bool) -> Context:
         """The same collection, for pieces that see whole messages (or an unframed stream)."""
@@ -75,6 +78,10 @@ class Context:
             return None
         self._refer(expression.references, node)
         return expression
+
+    def refers_to(self, names: Container[str]) -> bool:
+        """Whether something that was compiled with it asks for one of these."""
+        return any(reference.base in names for reference, _ in self.references)
 
     def bind(self, name: str, node: Node) -> None:
         """A matcher or a step gives `name` a value; `binds` has the first place, `rebinds` the others."""

@@ -1,14 +1,14 @@
 """The whole way from a file to its programs, in one function.
 
-A stage is left out only where its input makes no sense: a file that is no YAML has no shape, and one of a
-wrong shape has no model, unless what is wrong can be cut out (`holes.py`). All that is found on the way is
+A stage is left out only where its input makes no sense: a file that is no YAML has no shape, and one whose shape is
+wrong has no model, unless what is wrong can be cut out (`holes.py`). All that is found on the way is
 reported, once, in the order of the file.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sockrun.compiling import checks, includes, secrecy, traps, untrusted
@@ -16,7 +16,7 @@ from sockrun.compiling.builder import build
 from sockrun.compiling.compiler import compile_scenario
 from sockrun.compiling.constants import combinations
 from sockrun.compiling.context import Context, Room
-from sockrun.compiling.holes import with_holes
+from sockrun.compiling.holes import unknown, with_holes
 from sockrun.compiling.swapping import Swaps, swap
 from sockrun.diagnostics import Diagnostic, Invalid, Problems, in_order
 from sockrun.masking import Mask, guessed
@@ -107,38 +107,56 @@ def load_text(text: str, name: str, options: Options | None = None) -> Loaded:
 
 def _load(source: Source, pack: Path, options: Options) -> Loaded:
     """Whatever is wrong, and however early that is found, is told without the file's secrets."""
-    mask = None
+    mask, problems = None, Problems()
     try:
-        root = document.read(source)
+        root = document.read_with_gaps(source, problems)
         _check_trust(root, options)
         mask = secrecy.mask_of(root, options.variables, options.secrets)
-        loaded = _loaded(root, pack, options, mask)
+        loaded = _loaded(root, pack, options, mask, problems)
     except Invalid as invalid:  # it is no YAML, or so much is wrong that nothing more is looked for
-        loaded = _refused(source.path, invalid)
+        loaded = Loaded(source.path, (), invalid.diagnostics)
+    if problems.errors:
+        loaded = _discreetly(loaded, guessed(source.text))
+    return _discreetly(loaded, mask)
+
+
+def _discreetly(loaded: Loaded, mask: Mask | None) -> Loaded:
     return loaded if mask is None else replace(loaded, diagnostics=tuple(map(mask.diagnostic, loaded.diagnostics)))
 
 
 def _refused(path: str, invalid: Invalid) -> Loaded:
     """Where nobody knows the secrets of a file, since it cannot be read, what looks like one is hidden."""
-    mask = guessed(invalid.diagnostics[0].span.source.text)
-    return Loaded(path, (), invalid.diagnostics if mask is None else tuple(map(mask.diagnostic, invalid.diagnostics)))
+    return _discreetly(Loaded(path, (), invalid.diagnostics), guessed(invalid.diagnostics[0].span.source.text))
 
 
-def _loaded(root: Node, pack: Path, options: Options, mask: Mask | None) -> Loaded:
+def _loaded(root: Node, pack: Path, options: Options, mask: Mask | None, problems: Problems) -> Loaded:
     """Several combinations of the matrix may find the same: `in_order` tells it once. Raises: Invalid."""
-    problems = Problems()
     programs: list[Program] = []
     source = root.span.source
-    if includes.is_fragment(root):
-        return Loaded(source.path, (), tuple(schema.check(root, "fragment")), True)
-    problems.found.extend(schema.check(root))
-    wrong = [diagnostic.span for diagnostic in problems.errors]
+    fragment = includes.is_fragment(root)
+    gaps = {diagnostic.span for diagnostic in problems.errors if diagnostic.code in document.GAPS}
+    told = gaps.union(_keys_of(root, gaps) if gaps else ())
+    found = schema.check(root, "fragment" if fragment else "scenario")
+    shape = [diagnostic for diagnostic in found if diagnostic.span not in told]
+    problems.found.extend(shape)
+    if fragment:
+        return Loaded(source.path, (), tuple(in_order(problems.found)), True)
+    wrong = [*gaps, *(diagnostic.span for diagnostic in shape)]
     usable = with_holes(root, wrong) if wrong else root
     if usable is not None:
         whole = includes.expanded(usable, pack, problems)
         _check_trust(whole, options)
         programs = [_discreet(program, mask) for program in _programs(whole, pack, options, problems)]
     return Loaded(source.path, () if problems.errors else tuple(programs), tuple(in_order(problems.found)))
+
+
+def _keys_of(node: Node, places: Container[Span]) -> Iterator[Span]:
+    """The keys whose values stand at these places."""
+    for key, entry in node.mapping.items():
+        if entry.span in places:
+            yield node.keys[key]
+    for entry in node.items or node.mapping.values():
+        yield from _keys_of(entry, places)
 
 
 def _check_trust(root: Node, options: Options) -> None:
@@ -168,6 +186,7 @@ def _programs(root: Node, pack: Path, options: Options, problems: Problems) -> I
     for suffix, constants in combinations(root, options.variables, options.secrets, problems):
         context = Context(problems, constants, pack, folder=Path(root.span.source.path).parent, room=room)
         context.max_message = options.max_message
+        context.unknown = unknown(root, constants)
         scenario = build(root, context)
         compilation = compile_scenario(
             scenario, context, f"{root.span.source.path}{suffix}", options.time_scale, options.timeout

@@ -60,7 +60,7 @@ def _check(context: Context, place: _Place, problems: Problems) -> None:
 
 def _check_word(word: str, span: Span, place: _Place, problems: Problems) -> None:
     known = place.names
-    if word in known or (place.own is not None and not place.own.complete):
+    if word in known or word in place.compilation.context.unknown or (place.own is not None and not place.own.complete):
         return
     if word == "round":
         problems.error("unbound-name", "'round' has a value only inside repeat", span)
@@ -74,7 +74,7 @@ def _check_word(word: str, span: Span, place: _Place, problems: Problems) -> Non
 
 def _check_attribute(reference: Reference, attribute: str, span: Span, place: _Place, problems: Problems) -> None:
     base, scenario = reference.base, place.compilation.scenario
-    if base == "env":
+    if base == "env" or base in place.compilation.context.unknown:
         return
     if base in place.compilation.roles:
         _check_role(place.compilation.roles[base], reference, attribute, span, problems)

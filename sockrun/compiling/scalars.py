@@ -188,7 +188,7 @@ def settled(node: Node | None, context: Context, convert: Callable[[Value], T], 
     # What is settled here is no name that has to be bound later: it leaves no reference behind.
     apart = Context(context.problems, context.constants, context.pack)
     raw = operand(node, apart) if node is not None else None
-    if node is None or raw is None:
+    if node is None or raw is None or apart.refers_to(context.unknown):
         return default
     try:
         return convert(before_the_run(raw))

@@ -37,7 +37,9 @@ def warn(root: Node, constants: Mapping[str, Value], problems: Problems) -> None
     """Warn of values that are too short to be hidden wherever they stand."""
     node = root.get("secrets")
     for name in node.mapping if node else ():
-        if node and any(isinstance(leaf, bool) or len(to_bytes(leaf)) < MIN for leaf in _leaves(constants[name])):
+        if node and any(
+            isinstance(leaf, bool) or len(to_bytes(leaf)) < MIN for leaf in _leaves(constants.get(name, ()))
+        ):
             message = f"the secret {name!r} has less than {MIN} bytes: it is hidden only where it stands alone"
             problems.warning("short-secret", message, node.keys[name], hint="take a longer one")
 

@@ -113,6 +113,8 @@ _TOO_DEEP = "maximum nesting depth"
 
 # --- the tree ----------------------------------------------------------------------------------
 
+GAPS = frozenset({"scalar", "alias", "key"})  # the errors after which a value, or a key with it, is missing
+
 # What YAML 1.2 does not call printable; also CR (`load` leaves none), the line breaks of YAML 1.1 (U+0085,
 # U+2028, U+2029) and the byte order mark: nobody sees these, and parsers disagree about them. To list what is
 # forbidden, not what is allowed, makes the pattern ten times quicker to compile, which every start pays for.
@@ -124,8 +126,18 @@ def read(source: Source, loader: _Loader = _LOADER) -> Node:
 
     The parser stops at the first error of syntax; mistakes that are none of syntax are all found.
     """
-    _check_characters(source)
     problems = Problems()
+    node = read_with_gaps(source, problems, loader)
+    problems.raise_errors()
+    return node
+
+
+def read_with_gaps(source: Source, problems: Problems, loader: _Loader = _LOADER) -> Node:
+    """The tree without what is wrong at the places of `GAPS`. All that is wrong is reported to `problems`.
+
+    Raises: Invalid, where there is no tree.
+    """
+    _check_characters(source)
     parser: Any = loader(source.text)
     try:
         node = _Builder(source, parser.get_event, problems).document()
@@ -135,9 +147,10 @@ def read(source: Source, loader: _Loader = _LOADER) -> Node:
         if _TOO_DEEP in problem:
             found = Diagnostic("too-deep", f"more than {MAX_DEPTH} levels of nesting", found.span)
         problems.found.append(found)
+        problems.raise_errors()
     except (ValueError, OverflowError):  # of chr(): PyYAML's own loader checks no escape beyond U+10FFFF
         problems.found.append(_explained(source, parser.get_mark(), None, "quoted scalar: bad escape"))
-    problems.raise_errors()
+        problems.raise_errors()
     return node
 
 

@@ -43,7 +43,9 @@ def from_hex(data: bytes) -> Content:
     if wrong:
         raise ExpressionError(f"{wrong[0]!r} is not a hexadecimal digit")
     if len(digits) % 2:
-        raise ExpressionError(f"here are {len(digits)} hexadecimal digits, and every byte needs two")
+        raise ExpressionError(
+            f"every byte needs two hexadecimal digits, and here {'is' if len(digits) == 1 else 'are'} {len(digits)}"
+        )
     return Data(bytes.fromhex(digits))
 
 
