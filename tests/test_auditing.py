@@ -218,6 +218,13 @@ def test_what_does_not_pass_or_cannot_be_simulated_is_said() -> None:
     assert found.reasons == (("test.yaml", "it starts one, and only roles can be simulated"),)
 
 
+def test_who_is_outside_cannot_be_audited(sockrun: CommandLine) -> None:
+    sockrun.write("a.yaml", "roles: {client: {protocol: tcp, side: client, port: 9, payload: ab}}")
+    outcome = sockrun("audit")
+    assert outcome.status == 0
+    assert outcome.out.splitlines()[0] == "a.yaml: not audited: 127.0.0.1:9 is no role's address"
+
+
 def test_secrets_are_shown_in_no_hole() -> None:
     text = """
         secrets: {word: open-sesame}

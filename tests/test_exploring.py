@@ -30,6 +30,7 @@ from sockrun.exploring.decisions import (
     token,
 )
 from sockrun.exploring.searching import Budget, Explored, Explorer, Finding
+from sockrun.exploring.telling import progress
 from sockrun.exploring.trials import Stage
 from sockrun.exploring.wording import cause
 from sockrun.playing.simulation import impossible
@@ -296,7 +297,7 @@ def test_a_fault_is_told_with_its_cause_and_played_again_by_another_process(sock
     assert command[:2] == ["sockrun", "explore"]
     again = subprocess.run([*COMMAND, *command[1:]], capture_output=True, text=True, cwd=sockrun.folder, timeout=60)
     assert again.returncode == 1
-    of_the_first = out[out.index("  it fails") : out.index("to see it again")]
+    of_the_first = out[out.index("  it fails") : out.index("  to see it again")]
     assert of_the_first in again.stdout
 
 
@@ -315,6 +316,20 @@ def test_a_budget_in_runs(sockrun: CommandLine) -> None:
     assert status == 0
     assert "(19 conditions" in out
     assert "the budget of 20 runs was used up" in out
+    assert "the budget of 1 run was used up" in sockrun("explore", "--budget", "1 run").out
+
+
+def test_progress_counts_conditions_and_not_the_plain_run() -> None:
+    """As the line at the end does, which stands in its place."""
+    (program,) = programs(LINES)
+    seen: list[str] = []
+    explorer = Explorer(["split"], Budget(60.0, 4), told=lambda one: seen.append(progress(one, 1, 2)))
+    explorer.explore(program)
+    assert [line.partition(": ")[2] for line in seen] == [
+        "1 condition so far",
+        "2 conditions so far",
+        "3 conditions so far",
+    ]
 
 
 def test_only_the_faults_that_are_asked_for(sockrun: CommandLine) -> None:
@@ -345,9 +360,67 @@ def test_one_that_fails_anyway_is_told_as_that(sockrun: CommandLine) -> None:
     assert "it does not pass, though nothing was done to it" in out
 
 
+def test_who_is_outside_cannot_be_simulated(sockrun: CommandLine) -> None:
+    """As `run --simulate` has it, also where it shows only when a role turns there; and `--live` is named."""
+    sockrun.write("a.yaml", "roles: {client: {protocol: tcp, side: client, port: 9, payload: ab}}")
+    sockrun.write("b.yaml", "processes: {cat: {command: [cat], expect_exit: 0}}")
+    status, out, _ = sockrun("explore")
+    assert status == 0
+    first, second, _ = out.splitlines()
+    assert first == (
+        "SKIP a.yaml  (it cannot be simulated: 127.0.0.1:9 is no role's address; `explore --live` uses real sockets)"
+    )
+    assert second.startswith("SKIP b.yaml  (it cannot be simulated: it starts cat, and only roles can be simulated;")
+    assert sockrun("explore", "a.yaml", "--replay", "plain").status == 2
+
+
+def test_what_the_environment_refuses_is_no_fault(sockrun: CommandLine) -> None:
+    sockrun.write("a.yaml", "processes: {p: {command: [no-such-program-of-ours], expect_exit: 0}}")
+    status, out, _ = sockrun("explore", "--live", "a.yaml")
+    assert (status, out.split()[0]) == (3, "REFUSED")
+    assert out.splitlines()[-1].startswith("1 refused by the environment; ")
+
+
+def test_a_single_run_says_how_it_went(sockrun: CommandLine) -> None:
+    place(sockrun, "one_read_sound")
+    status, out, _ = sockrun("explore", "--replay", "cut=0:1")
+    assert status == 0
+    assert "what was done\n    client -> server is cut after byte 1 of 12" in out
+    assert "to see it again" not in out
+    status, out, _ = sockrun("explore", "--replay", "reset=0:1")
+    assert status == 0
+    assert "it fails, as it may where a connection ends early" in out
+
+
+def test_a_single_run_for_other_programs(sockrun: CommandLine) -> None:
+    place(sockrun, "one_read_faulty")
+    status, out, _ = sockrun("explore", "--replay", "cut=0:1", "--format", "json")
+    (one,) = json.loads(out)["scenarios"]
+    assert (status, one["status"], one["fault"]["replay"]) == (1, "fault", "cut=0:1")
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["cut=0:12", "cut=7:1", "apart=2", "stall=0:99", "turn=99:0", "slow=99", "lost=0", "fin=1:99", "cut=0:1,lost=3"],
+)
+def test_a_decision_that_names_nothing_is_told(sockrun: CommandLine, token: str) -> None:
+    """The scenario is another by now, or a digit is wrong: 'sound' would be no answer."""
+    place(sockrun, "one_read_sound")
+    status, _, err = sockrun("explore", "--replay", token)
+    assert status == 2
+    assert f"'{token.rpartition(',')[2]}' names nothing that happens in one_read_sound.yaml" in err
+
+
+def test_the_last_of_a_kind_is_none_too_many(sockrun: CommandLine) -> None:
+    place(sockrun, "one_read_sound")
+    for decision in ("cut=0:11", "stall=0:0", "joined=1", "silence=0:12", "slow=0"):
+        assert sockrun("explore", "--replay", decision).status == 0, decision
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--replay", ""], "'' is no decision"),
         (["--faults", "split,rain"], "'rain' is none of split, order, loss, end"),
         (["--budget", "soon"], "'soon' is no budget"),
         (["--replay", "cut=1"], "'cut=1' is no decision"),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sockrun.compiling.loading import Options, load
+from sockrun.exploring.decisions import Kind
 from sockrun.exploring.live import FAULTS, variants
 from sockrun.exploring.live_search import LiveExplorer, LiveFinding
 from sockrun.exploring.searching import Budget, Explored
 from sockrun.network.kernel import Kernel
 from sockrun.program import Program
 from tests.command_line import CommandLine
+from tests.playing import programs
 
 FOLDER = Path(__file__).parent / "exploring" / "live"
 BUDGET = Budget(60.0)  # seconds, as the command line has it
@@ -37,13 +42,19 @@ def program(name: str, twin: str) -> Program:
     return found
 
 
-def explored(name: str, twin: str) -> Explored:
+@contextmanager
+def explorer(faults: Sequence[Kind], interrupted: Callable[[], bool] = lambda: False) -> Iterator[LiveExplorer]:
     network = Kernel()
     try:
-        return LiveExplorer(network, FAULTS, BUDGET).explore(program(name, twin))
-    finally:
+        yield LiveExplorer(network, faults, BUDGET, interrupted=interrupted)
         assert not network.selector.get_map(), "sockets are left in the selector"
+    finally:
         network.close()
+
+
+def explored(name: str, twin: str) -> Explored:
+    with explorer(FAULTS) as live:
+        return live.explore(program(name, twin))
 
 
 def test_there_is_a_cause_for_every_server() -> None:
@@ -80,29 +91,55 @@ def test_what_is_tried_has_a_name_that_plays_it_again(sockrun: CommandLine) -> N
     assert "'cut-9-9' names nothing that is tried" in err
 
 
+COUNTING = """
+ports: [server]
+files:
+  server.py: |
+    import itertools, pathlib, socketserver, sys
+    starts = pathlib.Path(sys.argv[2])
+    with starts.open("a") as file:
+        file.write("x")
+    visits = itertools.count(VISITS)
+    class Conversation(socketserver.BaseRequestHandler):
+        def handle(self):
+            while self.request.recv(1024):
+                self.request.sendall(b"visit %d" % next(visits))
+    socketserver.ThreadingTCPServer(("127.0.0.1", int(sys.argv[1])), Conversation).serve_forever()
+processes:
+  program:
+    command: [python3, "${dir}/server.py", "${ports.server}", STARTS]
+    ready: {port: "${ports.server}"}
+roles:
+  client: {protocol: tcp, side: client, port: "${ports.server}", payload: "?", expect: "visit 1"}
+"""
+
+
+def counting(starts: Path, visits: str = "1") -> str:
+    """A server that counts its visits, and in a file how often it was started."""
+    return COUNTING.replace("STARTS", json.dumps(str(starts))).replace("VISITS", visits)
+
+
 def test_where_the_first_visit_counts_nothing_is_said_of_how_it_ends(sockrun: CommandLine) -> None:
-    sockrun.write(
-        "count.yaml",
-        """
-        ports: [server]
-        files:
-          server.py: |
-            import itertools, socketserver, sys
-            visits = itertools.count(1)
-            class Conversation(socketserver.BaseRequestHandler):
-                def handle(self):
-                    while self.request.recv(1024):
-                        self.request.sendall(b"visit %d" % next(visits))
-            socketserver.ThreadingTCPServer(("127.0.0.1", int(sys.argv[1])), Conversation).serve_forever()
-        processes:
-          program: {command: [python3, "${dir}/server.py", "${ports.server}"], ready: {port: "${ports.server}"}}
-        roles:
-          client: {protocol: tcp, side: client, port: "${ports.server}", payload: "?", expect: "visit 1"}
-        """,
-    )
+    sockrun.write("count.yaml", counting(sockrun.folder / "starts"))
     status, out, _ = sockrun("explore", "--live", "count.yaml")
     assert status == 0
     assert "no 'end', since it passes only for who comes first" in out
+
+
+def test_a_guest_that_fails_only_once_was_the_machine(tmp_path: Path) -> None:
+    """The second start, which is for the first guest, is made to count wrongly; all others never count."""
+    text = counting(tmp_path / "starts", "1, 0 if len(starts.read_text()) != 2 else 1")
+    with explorer(["end"]) as live:
+        done = live.explore(programs(text)[0])
+    assert done.finding is None
+    assert done.note == ""
+    assert done.tried["end"] > 0
+
+
+def test_an_interruption_says_nothing_of_who_comes_first(tmp_path: Path) -> None:
+    with explorer(["end"], interrupted=lambda: True) as live:
+        done = live.explore(programs(counting(tmp_path / "starts"))[0])
+    assert (done.interrupted, done.note) == (True, "")
 
 
 def test_names_are_different() -> None:

@@ -11,7 +11,7 @@ nobody notices those; the others come in an order at random, so that a budget th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from random import Random
 from typing import NamedTuple
@@ -184,7 +184,11 @@ class Auditor:
                     reasons.append((program.id, reason))
                     continue
                 probe = Probe()
-                result = self._play(probe.planted(program), probe.trace)
+                simulation = Simulation(probe.planted(program), watcher=probe.trace, turns=TURNS)
+                result = self._result(simulation)
+                if simulation.strayed:
+                    reasons.append((program.id, simulation.strayed))
+                    continue
                 if not result.passed:
                     failing = True
                     reasons.append((program.id, f"it does not pass to begin with: {result.reason}"))
@@ -226,12 +230,12 @@ class Auditor:
 
     def _notices(self, program: Program, mutant: Mutant) -> bool:
         mutants = (altered(program, mutant.site, alter) for alter in mutant.alters)
-        return any(not self._play(other).passed for other in mutants)
+        return any(not self._result(Simulation(other, turns=TURNS)).passed for other in mutants)
 
-    def _play(self, program: Program, watcher: Callable[..., None] | None = None) -> Result:
+    def _result(self, simulation: Simulation) -> Result:
         """Raises: Stopped; RuntimeError, where sockrun cannot cope with the change."""
         self._look()
-        result = Simulation(program, watcher=watcher, turns=TURNS).run(self._interrupted)
+        result = simulation.run(self._interrupted)
         self._look()
         if result.status is Status.BUG:
             raise RuntimeError(result.detail)

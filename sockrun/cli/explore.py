@@ -12,11 +12,11 @@ import typer
 from sockrun.cli.application import app, examples
 from sockrun.cli.files import INVALID, assignments, find_files, load_files, make_options, nothing_selected, show_line
 from sockrun.cli.options import Format, Paths, Real, Secrets, Seed, Tags, Text, Variables
-from sockrun.ending import BUG, INTERRUPTED, complain
+from sockrun.ending import BUG, INTERRUPTED, REFUSED, complain
 from sockrun.records import replace
 
 if TYPE_CHECKING:
-    from sockrun.exploring.decisions import Decisions, Kind
+    from sockrun.exploring.decisions import Kind
     from sockrun.exploring.searching import Budget, Explored, Explores, Found
     from sockrun.exploring.telling import Words
     from sockrun.network.interrupts import Wakeable
@@ -155,24 +155,28 @@ class _Exploration:
     def replay(self, programs: Sequence[Program], token: str) -> int:
         """One run of the only scenario that is selected."""
         from sockrun.exploring.searching import Explored
+        from sockrun.exploring.telling import as_json
 
         if len(programs) != 1:
             raise typer.BadParameter(f"it plays one scenario, and {len(programs)} are selected: choose one with -k")
         (program,) = programs
-        finding, wrong = self._played_again(program, token)
+        try:
+            finding, wrong = self._played_again(program, token)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--replay") from None
         explored = Explored(program, finding=finding if wrong else None)
-        show_line("\n".join(self._words.replayed(program, finding, wrong)))
+        if self._text:
+            show_line("\n".join(self._words.replayed(program, finding, wrong)))
+        else:
+            show_line(as_json([explored], self._words))
         return self._status([explored], 0)
 
     def _played_again(self, program: Program, token: str) -> tuple[Found, bool]:
+        """Raises: ValueError, where the token is none, or none of this scenario."""
+        from sockrun.exploring.decisions import decided
         from sockrun.exploring.searching import Explorer
-        from sockrun.playing.simulation import impossible
 
-        decisions = _decisions(token)
-        reason = impossible(program)
-        if reason is not None:
-            raise typer.BadParameter(f"{program.id} cannot be simulated: {reason}")
-        return Explorer((), self._budget, self._seed).replay(program, decisions)
+        return Explorer((), self._budget, self._seed).replay(program, decided(token))
 
     def _explorer(self) -> Explores:
         from sockrun.exploring.searching import Explorer
@@ -190,9 +194,9 @@ class _Exploration:
         from sockrun.reporters.base import gravest
         from sockrun.results import Status
 
-        found = {1 for explored in done if explored.finding is not None}
+        of_a_status = {Status.BUG: BUG, Status.REFUSED: REFUSED}
         results = [explored.finding.trial.result for explored in done if explored.finding is not None]
-        found |= {BUG for result in results if result.status is Status.BUG}
+        found = {of_a_status.get(result.status, 1) for result in results}
         found |= {INVALID} if invalid else set()
         found |= {INTERRUPTED} if self._stopped else set()
         return gravest(found)
@@ -239,10 +243,7 @@ class _Live(_Exploration):
         return self._live
 
     def _played_again(self, program: Program, token: str) -> tuple[Found, bool]:
-        found = self._live.replay(program, token)
-        if found is None:
-            raise typer.BadParameter(f"{token!r} names nothing that is tried with {program.id}", param_hint="--replay")
-        return found
+        return self._live.replay(program, token)
 
     def _stop(self) -> None:
         super()._stop()
@@ -277,12 +278,3 @@ def _budget(text: str) -> Budget:
     if not 0 < found < float("inf"):
         raise typer.BadParameter(f"{text!r} is no budget: say 30s, 2m or '500 runs'", param_hint="--budget")
     return Made(found)
-
-
-def _decisions(token: str) -> Decisions:
-    from sockrun.exploring.decisions import decided
-
-    try:
-        return decided(token)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--replay") from None

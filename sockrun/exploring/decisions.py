@@ -140,7 +140,7 @@ def token(decisions: Iterable[Decision]) -> str:
 
 def decided(text: str) -> Decisions:
     """The decisions that a token names. Raises: ValueError, with a sentence that says which part is none."""
-    parts = [part for part in text.replace(" ", "").split(",") if part]
+    parts = text.replace(" ", "").split(",")
     return tuple(_decision(part) for part in parts if part != "plain")
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 
 from sockrun.exploring.decisions import Kind
 from sockrun.exploring.live import Variant, guests, named, shrunk, variants
-from sockrun.exploring.searching import PLAIN_FAILS, Budget, Explored, Told
+from sockrun.exploring.searching import AS_IT_SHOULD_BE, PLAIN_FAILS, Budget, Explored, Told
 from sockrun.network.kernel import Kernel
 from sockrun.playing.runner import Runner
 from sockrun.program import Program
@@ -87,21 +87,24 @@ class LiveExplorer:
         explored.seconds = time.monotonic() - started
         return explored
 
-    def replay(self, program: Program, token: str) -> tuple[LiveFinding, bool] | None:
-        """One run of the variant with that token, and whether it fails; None: there is no such variant."""
+    def replay(self, program: Program, token: str) -> tuple[LiveFinding, bool]:
+        """One run of the variant with that token, and whether it fails. Raises: ValueError, there is no such one."""
         plain = self._alone(program)
         variant = named(program, plain.trace, token, self._seed)
         if variant is None:
-            return None
+            raise ValueError(f"{token!r} names nothing that is tried with {program.id}")
         trial = self._alone(variant.program)
         wrong = not trial.result.passed
-        return LiveFinding(variant, OTHERWISE if wrong else "it is as it should be", trial), wrong
+        return LiveFinding(variant, OTHERWISE if wrong else AS_IT_SHOULD_BE, trial), wrong
 
     # --- the search ---
 
     def _search(self, explored: Explored, trace: Sequence[Trace], started: float) -> None:
         faults = set(self._faults)
-        if "end" in faults and not all(self._alone(guest).result.passed for guest in guests(explored.program)):
+        if "end" in faults and not all(map(self._holds, guests(explored.program))):
+            explored.interrupted = self._interrupted()
+            if explored.interrupted:
+                return
             faults.remove("end")
             explored.note = "no 'end', since it passes only for who comes first"
         left = variants(explored.program, trace, faults, self._seed)
@@ -133,6 +136,9 @@ class LiveExplorer:
 
     def _fails(self, variant: Variant) -> bool:
         return not self._alone(variant.program).result.passed
+
+    def _holds(self, program: Program) -> bool:
+        return any(self._alone(program).result.passed for _ in range(2))
 
     def _finding(self, variant: Variant) -> LiveFinding:
         return LiveFinding(variant, OTHERWISE, self._alone(variant.program))

@@ -128,7 +128,7 @@ class Explorer:
         explored = Explored(program)
         reason = impossible(program)
         if reason is not None:
-            explored.skipped = f"it cannot be simulated: {reason}"
+            explored.skipped = _not_simulated(reason)
             return explored
         started = time.monotonic()
         self._search(explored, Stage(program, self._seed), started)
@@ -136,20 +136,31 @@ class Explorer:
         return explored
 
     def replay(self, program: Program, decisions: Decisions) -> tuple[Finding, bool]:
-        """One run under these decisions, and whether something is wrong with it."""
+        """One run under these decisions, and whether something is wrong with it.
+
+        Raises: ValueError, where it cannot be simulated, or a decision names nothing and so changes nothing.
+        """
         stage = Stage(program, self._seed)
-        plain = stage.play()
-        trial = stage.play(decisions)
-        demand = broken(trial, plain) if decisions else None
-        if demand is None and not decisions and not plain.result.passed:
-            demand = PLAIN_FAILS
-        return Finding(decisions, demand or "it is as it should be", trial, plain), demand is not None
+        reason = impossible(program) or (plain := stage.play()).strayed
+        if reason:
+            raise ValueError(f"{program.id}: {_not_simulated(reason)}")
+        trial = stage.play(decisions) if decisions else plain
+        demand = broken(trial, plain) if decisions else None if plain.result.passed else PLAIN_FAILS
+        if demand is not None:
+            return Finding(decisions, demand, trial, plain), True
+        for decision in decisions:
+            if not trial.came_up(decision):
+                raise ValueError(f"'{decision}' names nothing that happens in {program.id}")
+        return Finding(decisions, AS_IT_SHOULD_BE if trial.result.passed else MAY_FAIL, trial, plain), False
 
     # --- the search ---
 
     def _search(self, explored: Explored, stage: Stage, started: float) -> None:
         plain = stage.play(interrupted=self._interrupted)
         explored.tried["plain"] += 1
+        if plain.strayed:
+            explored.skipped = _not_simulated(plain.strayed)
+            return
         if plain.result.status is not Status.PASSED:
             explored.interrupted = plain.result.status is Status.INTERRUPTED
             explored.finding = None if explored.interrupted else Finding((), PLAIN_FAILS, plain, plain)
@@ -208,4 +219,10 @@ class Explorer:
         return Finding(shortest, broken(trial, plain) or "", trial, plain, decisions)
 
 
+def _not_simulated(reason: str) -> str:
+    return f"it cannot be simulated: {reason}; `explore --live` uses real sockets"
+
+
 PLAIN_FAILS = "it does not pass, though nothing was done to it"
+AS_IT_SHOULD_BE = "it is as it should be"
+MAY_FAIL = "it fails, as it may where a connection ends early"

@@ -24,6 +24,7 @@ from sockrun.results import Result, Status
 _WORDS = {
     "sound": ("SOUND", "good"),
     "fault": ("FAULT", "bad"),
+    "refused": ("REFUSED", "bad"),
     "skipped": ("SKIP", "odd"),
     "stopped": ("STOPPED", "odd"),
 }
@@ -46,6 +47,9 @@ class Words:
         yield f"{self._style(color, word)} {visible(program.id)}{name}  {self._style('dim', f'({visible(how)})')}"
         if explored.finding is not None:
             yield from self.finding(program, explored.finding)
+            if explored.finding.causes(program):
+                yield "  " + self._style("strong", "to see it again")
+                yield f"    {self.again(program, explored.finding)}"
             yield ""
 
     def replayed(self, program: Program, finding: Found, wrong: bool) -> Iterator[str]:
@@ -53,24 +57,21 @@ class Words:
         word, color = _WORDS["fault" if wrong else "sound"]
         name = f"  {visible(program.name)}" if program.name else ""
         yield f"{self._style(color, word)} {visible(program.id)}{name}"
-        yield from self.finding(program, finding)
+        yield from self.finding(program, finding, "what it takes" if wrong else "what was done")
 
-    def finding(self, program: Program, finding: Found) -> Iterator[str]:
+    def finding(self, program: Program, finding: Found, because: str = "what it takes") -> Iterator[str]:
         """What happened, and why."""
         style = self._style
         yield f"  {visible(finding.demand)}"
         causes = finding.causes(program)
         if causes:
-            yield "  " + style("strong", "what it takes" if len(causes) == 1 else "what it takes, all together")
+            yield "  " + style("strong", because if len(causes) == 1 else f"{because}, all together")
             yield from (f"    {visible(line)}" for line in causes)
         result = told(program, finding)
         if result.status is not Status.PASSED:
             yield from (indent(part, "  ") for part in explain(result, style))
         yield "  " + style("strong", "transcript")
         yield indent("\n".join(transcript.transcript(result.trace)), "  ")
-        if causes:
-            yield "  " + style("strong", "to see it again")
-            yield f"    {self.again(program, finding)}"
 
     def again(self, program: Program, finding: Found) -> str:
         """The command that plays this run."""
@@ -101,7 +102,7 @@ def outcome(explored: Explored) -> str:
     if explored.skipped:
         return "skipped"
     if explored.finding is not None:
-        return "fault"
+        return "refused" if explored.finding.trial.result.status is Status.REFUSED else "fault"
     return "stopped" if explored.interrupted else "sound"
 
 
@@ -117,14 +118,20 @@ def told(program: Program, finding: Found) -> Result:
 def summary(all_of_them: Sequence[Explored], left: int, invalid: int, seconds: float, style: Style) -> str:
     """The last line. `left`: scenarios that were not begun, since the run was interrupted."""
     counts = Counter(map(outcome, all_of_them))
-    words = {"sound": "sound", "fault": "with a fault", "skipped": "skipped", "stopped": "interrupted"}
+    words = {
+        "sound": "sound",
+        "fault": "with a fault",
+        "refused": "refused by the environment",
+        "skipped": "skipped",
+        "stopped": "interrupted",
+    }
     parts = [style(_WORDS[kind][1], f"{counts[kind]} {text}") for kind, text in words.items() if counts[kind]]
     if left:
         parts.append(style("odd", f"{left} not begun"))
     if invalid:
         parts.append(style("bad", f"{invalid} invalid file{'' if invalid == 1 else 's'}"))
-    runs = sum(explored.runs - explored.tried["plain"] for explored in all_of_them)
-    return f"{', '.join(parts) or 'nothing was explored'}; {_conditions(runs)} in {seconds:.2f} s"
+    tried = sum(map(_tried, all_of_them))
+    return f"{', '.join(parts) or 'nothing was explored'}; {_conditions(tried)} in {seconds:.2f} s"
 
 
 def as_json(all_of_them: Iterable[Explored], words: Words) -> str:
@@ -162,7 +169,12 @@ def _as_dict(explored: Explored, words: Words) -> dict[str, object]:
 
 def progress(explored: Explored, place: int, of: int) -> str:
     """How far it is, for a line that is written over."""
-    return f"[{place} of {of}] {visible(explored.program.id)}: {_conditions(explored.runs)} so far"
+    return f"[{place} of {of}] {visible(explored.program.id)}: {_conditions(_tried(explored))} so far"
+
+
+def _tried(explored: Explored) -> int:
+    """How many conditions; the run without any is none of them."""
+    return explored.runs - explored.tried["plain"]
 
 
 def _conditions(number: int) -> str:
@@ -171,5 +183,5 @@ def _conditions(number: int) -> str:
 
 def _budget(budget: Budget) -> str:
     if budget.runs < float("inf"):
-        return f"{budget.runs:,} runs"
+        return f"{budget.runs:,} run{'' if budget.runs == 1 else 's'}"
     return f"{budget.seconds:g} s"

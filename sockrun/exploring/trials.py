@@ -12,7 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from sockrun.commands import Connect, Match, Receive, Sleep
-from sockrun.exploring.decisions import Decisions, Slowest
+from sockrun.exploring.decisions import (
+    Apart,
+    Befalls,
+    Cut,
+    Decision,
+    Decisions,
+    Ends,
+    Joined,
+    Slow,
+    Slowest,
+    Stall,
+    Turn,
+)
 from sockrun.exploring.steering import Steered
 from sockrun.hexdump import brief, size_text
 from sockrun.masking import Mask
@@ -41,7 +53,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`took`: what each role's steps took, message by message; `told`: how often one was told of something else."""
+    """`took`: what each role's steps took, message by message; `told`: how often one was told of something else.
+
+    `strayed`: why it could not be simulated after all.
+    """
 
     decisions: Decisions
     result: Result
@@ -51,6 +66,28 @@ class Trial:
     took: Mapping[str, Sequence[bytes]]
     told: Mapping[str, int]
     mask: Mask | None = None
+    strayed: str = ""
+
+    def came_up(self, decision: Decision) -> bool:
+        """Whether what the decision names was there to be decided."""
+        sizes = {stream.number: stream.size + stream.lost for stream in self.streams}
+        match decision:
+            case Cut(stream, offset):
+                return 0 < offset < sizes.get(stream, 0)
+            case Stall(stream, offset):
+                return offset < sizes.get(stream, 0)
+            case Ends(stream, offset, _):
+                return offset <= sizes.get(stream, -1)
+            case Apart(which) | Joined(which):
+                return which is None or which in sizes
+            case Befalls(number, _):
+                return number < self.steered.datagrams
+            case Turn(choice, _):
+                return choice in self.steered.taken
+            case Slow(turn):
+                return turn < len(self.steered.turns)
+            case Slowest():
+                return True
 
     def shown(self, data: bytes) -> str:
         """Bytes in a few words; where there are secrets, their number alone: a part of one is known to nobody."""
@@ -103,7 +140,7 @@ class Stage:
         names = _Names(simulation, connected)
         streams = tuple(names.stream(pipe) for pipe in world.pipes)
         took, told = _heard(trace)
-        return Trial(decisions, result, streams, steered, trace, took, told, program.mask)
+        return Trial(decisions, result, streams, steered, trace, took, told, program.mask, simulation.strayed)
 
 
 def slowest(faults: Faults) -> Faults:

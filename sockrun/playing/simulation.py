@@ -78,6 +78,11 @@ class Simulation:
         self.network.close()
         return self._results[0]
 
+    @property
+    def strayed(self) -> str:
+        """Why it could not be simulated, where that shows only in the run: who is outside somebody has turned to."""
+        return self.scene.strayed if self._results[0].status is Status.REFUSED else ""
+
     def _moved(self) -> None:
         """Something has come by itself: nobody is stuck until that has been looked at."""
         self.scene.polls = 0
@@ -117,9 +122,8 @@ class Simulator:
     def _play(self, program: Program) -> Result:
         simulation = Simulation(program, self._seed, watcher=self._watcher, tap=self._tap)
         result = simulation.run(self._interrupted)
-        strayed = simulation.scene.strayed
-        if strayed and result.status is Status.REFUSED:
-            return outcome.skipped(program, f"it cannot be simulated: {strayed}")
+        if simulation.strayed:
+            return outcome.skipped(program, f"it cannot be simulated: {simulation.strayed}")
         return result
 
     def _interrupted(self) -> bool:
