@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 import sockrun as package
 from sockrun.auditing import Audit, Auditor
+from sockrun.auditing.auditor import Progress
 from sockrun.auditing.expectations import Mutant, expectations
 from sockrun.auditing.matchers import CHANGES, changed, changes, sampled
 from sockrun.auditing.patterns import changed as changed_patterns
 from sockrun.auditing.probe import Probe
+from sockrun.auditing.report import progress
 from sockrun.auditing.sendings import sendings
 from sockrun.auditing.sites import altered
 from sockrun.commands import Match, Matcher, Mismatch
@@ -358,6 +360,34 @@ def test_a_file_with_a_full_score_is_status_0(sockrun: CommandLine) -> None:
     assert outcome.out == (
         "good.yaml: 8 of 8 changes of what is expected were noticed (100%), 8 of 8 bytes sent are looked at (100%)\n"
     )
+
+
+def test_of_several_files_the_last_line_is_about_all(sockrun: CommandLine) -> None:
+    sockrun.passing("good.yaml")
+    sockrun.write("hole.yaml", HOLE)
+    sockrun.write("program.yaml", "processes: {one: {command: ['true'], expect_exit: 0}}")
+    assert sockrun("audit").out.splitlines()[-1] == (
+        "2 files audited, 1 not audited: 8 of 9 changes of what is expected were noticed (88%), "
+        "8 of 10 bytes sent are looked at (80%)"
+    )
+    sockrun.write("hole.yaml", INVALID)
+    assert sockrun("audit", "program.yaml", "hole.yaml").out.count("\n") == 1
+
+
+def test_how_far_it_is_is_told() -> None:
+    far: list[Progress] = []
+    auditor = Auditor(budget=60, told=far.append)
+    list(auditor.run(programs(HOLE)))
+    auditor.close()
+    assert far == [Progress("test.yaml", number, 3) for number in range(3)]
+    assert progress(far[1], 2, 7) == "[2 of 7] test.yaml: 1 of 3 changes"
+
+
+def test_a_budget_is_some_time(sockrun: CommandLine) -> None:
+    sockrun.passing("good.yaml")
+    status, _, err = sockrun("audit", "--budget", "0s")
+    assert status == 2
+    assert "nothing can be tried in no time" in err
 
 
 def test_a_hole_is_shown_with_its_place_and_is_status_1(sockrun: CommandLine) -> None:

@@ -11,7 +11,7 @@ nobody notices those; the others come in an order at random, so that a budget th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from random import Random
 from typing import NamedTuple
@@ -75,6 +75,14 @@ class Audit:
     def cut_short(self) -> bool:
         """Whether not all was tried."""
         return any(tally.tried < tally.total for tally in (self.expectations, self.bytes))
+
+
+class Progress(NamedTuple):
+    """How far the audit of a file is: of `total` changes so many were tried, or need not be."""
+
+    path: str
+    done: int
+    total: int
 
 
 class Stopped(Exception):  # noqa: N818
@@ -147,11 +155,13 @@ class _Findings:
 
 
 class Auditor:
-    """Audits files one after the other. `budget` is seconds for each. `door` is the way in for signals."""
+    """Audits files one after the other. `budget` is seconds for each. `door` is the way in for signals; `told` hears of
+    each change that is to be tried."""
 
-    def __init__(self, budget: float = BUDGET) -> None:
+    def __init__(self, budget: float = BUDGET, told: Callable[[Progress], None] = lambda progress: None) -> None:
         self.door = Glance()
         self._budget = budget
+        self._told = told
         self._stopped = False
 
     def stop(self) -> None:
@@ -201,7 +211,7 @@ class Auditor:
                 else:
                     findings.add(Looked(program, probe))
             findings.settle()
-            self._try_all(findings, until)
+            self._try_all(path, findings, until)
         except Stopped:
             interrupted = True
         return Audit(
@@ -216,8 +226,9 @@ class Auditor:
             audited=audited,
         )
 
-    def _try_all(self, findings: _Findings, until: float) -> None:
-        for key in findings.in_order():
+    def _try_all(self, path: str, findings: _Findings, until: float) -> None:
+        for done, key in enumerate(findings.in_order()):
+            self._told(Progress(path, done, len(findings.mutants)))
             if findings.hidden(key):
                 continue
             if time.monotonic() > until:

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sockrun.auditing.auditor import Audit, Tally
+from sockrun.auditing.auditor import Audit, Progress, Tally
 from sockrun.diagnostics import as_dict, render_all, visible
 
 
 def of_file(audit: Audit, *, color: bool = False) -> str:
     """The file's block: its holes, then its score."""
     return "\n".join([*render_all(audit.holes, color=color), *map(visible, _lines(audit))])
+
+
+def summary(audits: Sequence[Audit], of: int) -> str:
+    """The last line: all files together. `of`: so many there are, all of which are audited but for an interruption."""
+    audited = [audit for audit in audits if audit.audited]
+    left = len(audits) - len(audited)
+    parts = [f"{len(audited):,} file{'' if len(audited) == 1 else 's'} audited"]
+    parts += [f"{left:,} not audited"] if left else []
+    parts += [f"{of - len(audits):,} not begun"] if of > len(audits) else []
+    if not audited:
+        return ", ".join(parts)
+    expected = _together(audit.expectations for audit in audited)
+    return f"{', '.join(parts)}: {_expectations(expected)}{_bytes(_together(audit.bytes for audit in audited))}"
+
+
+def _together(tallies: Iterable[Tally]) -> Tally:
+    return Tally(*map(sum, zip(*tallies, strict=True)))
+
+
+def progress(far: Progress, place: int, of: int) -> str:
+    """How far it is, for a line that is written over."""
+    return f"[{place} of {of}] {visible(far.path)}: {far.done:,} of {far.total:,} changes"
 
 
 def _lines(audit: Audit) -> Iterator[str]:

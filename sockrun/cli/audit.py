@@ -10,6 +10,7 @@ import typer
 from sockrun.cli.application import app, examples
 from sockrun.cli.files import INVALID, find_files, load_files, make_options, nothing_selected, show_line
 from sockrun.cli.options import Format, Paths, Secrets, Tags, Text, Variables
+from sockrun.cli.progress_line import ProgressLine
 from sockrun.ending import INTERRUPTED, complain
 
 if TYPE_CHECKING:
@@ -44,31 +45,37 @@ def audit(
     a simulation each time; where it still passes nobody has noticed, and that is a hole.
     """
     from sockrun.auditing import Auditor
-    from sockrun.auditing.report import as_json, of_file
+    from sockrun.auditing.report import as_json, of_file, progress, summary
     from sockrun.network.interrupts import interrupts
     from sockrun.reporters.style import style_for
     from sockrun.session import Selection
 
     least, least_bytes = _share(min_score, "--min-score"), _share(min_bytes, "--min-bytes")
     selection = Selection(tuple(tag or ()), text)
-    auditor = Auditor(_seconds(budget))
+    allowed = _seconds(budget)
     files = find_files(paths)
     loaded = load_files(files, make_options(paths, var, secret))
     programs = [program for one in loaded for program in one.programs if selection.takes(program)]
+    of = len({program.source.path for program in programs})
     invalid = any(one.errors for one in loaded)
     if not programs and not invalid:
         complain(nothing_selected(selection, files))
     found: list[Audit] = []
+    line = ProgressLine(format is Format.TEXT)
+    auditor = Auditor(allowed, lambda far: line.show(lambda: progress(far, len(found) + 1, of)))
     try:
         with interrupts(auditor.door, auditor.stop):
             for one in auditor.run(programs):
                 found.append(one)
                 if format is Format.TEXT:
+                    line.erase()
                     show_line(of_file(one, color=style_for(sys.stdout).color))
     finally:
         auditor.close()
     if format is Format.JSON:
         show_line(as_json(found))
+    elif of > 1:
+        show_line(summary(found, of))
     if any(one.interrupted for one in found):
         raise typer.Exit(INTERRUPTED)
     if invalid or not programs:
@@ -94,6 +101,9 @@ def _seconds(text: str) -> float:
     from sockrun.units import seconds
 
     try:
-        return seconds(text)
+        found = seconds(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--budget") from None
+    if not found:
+        raise typer.BadParameter("nothing can be tried in no time", param_hint="--budget")
+    return found

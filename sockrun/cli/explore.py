@@ -12,6 +12,7 @@ import typer
 from sockrun.cli.application import app, examples
 from sockrun.cli.files import INVALID, assignments, find_files, load_files, make_options, nothing_selected, show_line
 from sockrun.cli.options import Format, Paths, Real, Secrets, Seed, Tags, Text, Variables
+from sockrun.cli.progress_line import ProgressLine
 from sockrun.ending import BUG, INTERRUPTED, REFUSED, complain
 from sockrun.records import replace
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from sockrun.exploring.telling import Words
     from sockrun.network.interrupts import Wakeable
     from sockrun.program import Program
-
-OFTEN = 0.1  # seconds between two looks at how far it is
-_ERASE = "\r\x1b[K"
 
 Faults = Annotated[
     str,
@@ -124,8 +122,7 @@ class _Exploration:
         self._door: Wakeable = self._glance
         self._stopped = False
         self._place = (0, 0)
-        self._moving = self._text and sys.stdout.isatty()
-        self._looked = 0.0
+        self._line = ProgressLine(self._text)
 
     def run(self, programs: Sequence[Program], invalid: int) -> int:
         """Explore them all."""
@@ -141,7 +138,7 @@ class _Exploration:
                 self._place = (place, len(programs))
                 done.append(self._explored(explorer, program))
                 if self._text:
-                    self._erase()
+                    self._line.erase()
                     show_line("\n".join(self._words.explored(done[-1])))
                 if self._interrupted():
                     break
@@ -213,19 +210,7 @@ class _Exploration:
     def _told(self, explored: Explored) -> None:
         from sockrun.exploring.telling import progress
 
-        now = time.monotonic()
-        if self._moving and now - self._looked > OFTEN:
-            self._looked = now
-            self._write(_ERASE + progress(explored, *self._place))
-
-    def _erase(self) -> None:
-        if self._moving:
-            self._write(_ERASE)
-
-    def _write(self, text: str) -> None:
-        from sockrun.reporters.base import STDOUT, open_target
-
-        open_target(STDOUT).write(text)
+        self._line.show(lambda: progress(explored, *self._place))
 
 
 class _Live(_Exploration):
