@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import textwrap
@@ -419,8 +420,10 @@ def test_the_least_score_can_be_given(sockrun: CommandLine) -> None:
 
 def test_a_budget_that_is_used_up_is_told(sockrun: CommandLine) -> None:
     sockrun.passing("good.yaml")
-    outcome = sockrun("audit", "--budget", "0s")
-    assert "good.yaml: only 0 of 16 changes were tried, at random: the budget is used up\n" in outcome.out
+    outcome = sockrun("audit", "--budget", "1us")
+    assert re.search(
+        r"^good.yaml: only [01] of 16 changes were tried, at random: the budget is used up$", outcome.out, re.M
+    )
     assert sockrun("audit", "--budget", "soon").status == 2
 
 
