@@ -18,6 +18,7 @@ import pytest
 from sockrun.compiling.loading import Options, load, load_text
 from sockrun.network.guard import Guard
 from sockrun.network.kernel import SCRATCH, Kernel
+from sockrun.playing.requirements import unmet
 from sockrun.playing.runner import Runner
 from sockrun.playing.simulation import Simulation
 from sockrun.program import Program
@@ -36,6 +37,13 @@ def lacking(what: str) -> NoReturn:
     if ALL_PROGRAMS in os.environ:
         pytest.fail(what)
     pytest.skip(what)
+
+
+def hold_that_nothing_is_lacking(given: Iterable[Program]) -> None:
+    """Of all that these programs `require`."""
+    for program in given:
+        if why := unmet(program):
+            lacking(why)
 
 
 def programs(text: str, options: Options | None = None) -> tuple[Program, ...]:

@@ -14,7 +14,7 @@ import pytest
 
 from sockrun.playing.output import KEPT, Output
 from sockrun.results import Result, Status
-from tests.playing import example, lacking, play, play_all, programs
+from tests.playing import example, hold_that_nothing_is_lacking, play, play_all, programs
 
 CLIENT = "roles: {client: {protocol: tcp, side: client, port: '${ports.p}', payload: 'hi', expect: 'hi'}}"
 ECHO = """
@@ -520,11 +520,8 @@ def test_of_a_long_output_the_start_and_the_end_are_kept() -> None:
 @pytest.mark.parametrize("name", ["redis", "curl_client", "haproxy_retry"])
 def test_the_examples_with_programs_pass(name: str) -> None:
     """Twice, and several copies at the same time: each has ports of its own."""
-    from sockrun.playing.requirements import unmet
-
     given = example(name)
-    if missing := [why for program in given if (why := unmet(program))]:
-        lacking(missing[0])
+    hold_that_nothing_is_lacking(given)
     for _ in range(2):
         results = play_all(given * 4)
         assert [result.reason for result in results if not result.passed] == []

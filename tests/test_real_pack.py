@@ -13,7 +13,7 @@ from sockrun.compiling.loading import Options, load
 from sockrun.playing.requirements import unmet
 from sockrun.program import Program
 from sockrun.results import Result
-from tests.playing import SCENARIOS, lacking, play_all
+from tests.playing import SCENARIOS, hold_that_nothing_is_lacking, play_all
 
 PACK = sorted((SCENARIOS / "real").glob("*.yaml"))
 PROTOCOLS = [path for path in PACK if not path.stem.endswith("_fails")]
@@ -34,9 +34,7 @@ def failures(results: list[Result]) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("path", PACK, ids=lambda path: path.stem)
 def test_a_real_program_does_as_the_file_says(path: Path) -> None:
     programs = of(path)
-    missing = [why for program in programs if (why := unmet(program))]
-    if missing:
-        lacking(missing[0])
+    hold_that_nothing_is_lacking(programs)
     assert failures(play_all(programs)) == []
 
 
