@@ -175,6 +175,7 @@ class SocketOptions:
 class TlsSettings:
     """What stands under `tls`: `values` has each key but `alpn`; `wanted` is an expression that stands alone."""
 
+    span: Span
     values: Mapping[str, Operand] = field(default_factory=dict)
     alpn: tuple[Operand, ...] = ()
     wanted: Operand | None = None
@@ -359,7 +360,7 @@ class Program:
     ports: tuple[str, ...] = ()
     files: tuple[FileProgram, ...] = ()
     certificates: tuple[CertificateProgram, ...] = ()
-    authority: bool = False  # whether certificates are signed for it: those, or that of a server which names none
+    authority: Span | None = None  # for what certificates are signed: the first of those, or a server that names none
     processes: Mapping[str, ProcessProgram] = field(default_factory=dict)
     network: Faults = field(default_factory=Faults)  # how the simulated one behaves
     outside: bool = False  # whether somebody takes part who is no role or process of it

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sockrun.compiling.loading import Options, load_text
 from sockrun.network.client_hello import application_protocols
 from sockrun.results import Result, Status
+from sockrun.source import Span
 from tests.peers import failure, pair, passes
 from tests.playing import both_networks, play, play_all, programs
 
@@ -447,6 +448,11 @@ def test_silence_under_tls() -> None:
 # --- certificates ------------------------------------------------------------------------------
 
 
+def marked(span: Span) -> str:
+    """What is shown of the file."""
+    return span.source.lines[span.line - 1][span.column - 1 : span.end_column - 1]
+
+
 def test_certificates_are_files_of_the_scenario() -> None:
     """`NAME.pem`, `NAME.key`, `NAME-both.pem` and `ca.pem`, and they belong to each other."""
     text = hello(
@@ -461,6 +467,9 @@ def test_certificates_are_files_of_the_scenario() -> None:
 def test_a_certificate_that_is_not_there_is_the_machines_fault() -> None:
     result = play(hello("tls: {cert: nowhere.pem}"))
     assert (result.status, "No such file" in result.reason) == (Status.REFUSED, True), result.reason
+    assert result.failure is not None
+    assert result.failure.span is not None
+    assert marked(result.failure.span) == "{cert: nowhere.pem}"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from sockrun.compiling.steps import compile_step, compile_steps
 from sockrun.compiling.workshop import Workshop, framing_of
 from sockrun.program import (
     Block,
+    CertificateProgram,
     Do,
     FileProgram,
     Instruction,
@@ -108,12 +109,19 @@ def compile_scenario(
         ports=tuple(scenario.ports),
         files=files,
         certificates=made,
-        authority=bool(made) or any(needs_authority(one.program) for one in started.values()),
+        authority=_signed_for(made, started),
         processes=processes,
         network=weather(scenario.network, context),
     )
     complete = scenario.complete and all(one.tells for one in started.values())
     return Compilation(scenario, program, started, context, complete)
+
+
+def _signed_for(made: tuple[CertificateProgram, ...], roles: Mapping[str, CompiledRole]) -> Span | None:
+    """The first that wants a certificate of the run."""
+    spans = [one.span for one in made]
+    spans += (one.program.span for one in roles.values() if needs_authority(one.program))
+    return spans[0] if spans else None
 
 
 # --- roles -------------------------------------------------------------------------------------

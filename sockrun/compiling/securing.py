@@ -44,7 +44,7 @@ def tls_settings(node: Node | None, role: Role, context: Context) -> TlsSettings
         wanted = converted(node, context, to_flag)
         if wanted is None or wanted.constant is False:
             return None
-        return TlsSettings() if wanted.constant else TlsSettings(wanted=wanted)
+        return TlsSettings(node.span, wanted=None if wanted.constant else wanted)
     for key, (side, hint) in _MISPLACED.items():
         if key in node.keys and role.side == side:
             context.problems.error("misplaced-key", f"{key!r} is not for a {side}", node.keys[key], hint=hint)
@@ -52,6 +52,7 @@ def tls_settings(node: Node | None, role: Role, context: Context) -> TlsSettings
     alpn = node.get("alpn")
     protocols = [converted(item, context, to_bytes) for item in alpn.items] if alpn else []
     return TlsSettings(
+        node.span,
         values={key: operand for key, operand in found.items() if operand is not None},
         alpn=tuple(operand for operand in protocols if operand is not None),
     )
@@ -92,7 +93,8 @@ def _secured(block: Block) -> Iterator[Secure]:
 
 
 def starttls(job: Job) -> Block:
-    settings = tls_settings(job.step.argument, job.role, job.context) if job.step.argument else TlsSettings()
+    argument = job.step.argument
+    settings = tls_settings(argument, job.role, job.context) if argument else TlsSettings(job.step.span)
     return () if settings is None else (Secure(job.place(), settings, job.seconds(), upgrade=True),)
 
 

@@ -49,6 +49,7 @@ from sockrun.program import (
     Do,
     Include,
     Make,
+    Place,
     React,
     Repeat,
     Secure,
@@ -83,6 +84,7 @@ def life(
         if isinstance(event, Failed):
             frame.fail("step", event.reason, environment=event.environment)
     if role.tls is not None:
+        frame.place = Place("", "tls", role.tls.span)
         yield from _secure(role.tls, role.timeout, False, frame)
     yield from play(block, frame)
     yield from farewell(frame)
@@ -174,7 +176,8 @@ def _secure(settings: TlsSettings, seconds: float, upgrade: bool, frame: Frame) 
         refuse(event, frame)
     facts = frame.tls
     if facts is not None:
-        frame.stage.record(frame.who, frame.place, handshake(facts), None, frame.rounds)
+        step = frame.place if frame.place and frame.place.number else None
+        frame.stage.record(frame.who, step, handshake(facts), None, frame.rounds)
 
 
 def _repeat(step: Repeat, frame: Frame) -> Role:

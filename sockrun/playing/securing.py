@@ -13,10 +13,11 @@ from sockrun.commands import Address, StartTls, Tls
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Reply, TlsEnd, TlsKey
 from sockrun.network.loop import Task
-from sockrun.playing.frame import Frame
+from sockrun.playing.frame import Frame, StepFailed
 from sockrun.playing.workspace import inside
 from sockrun.program import CertificateProgram, TlsSettings
 from sockrun.records import replace
+from sockrun.results import Failure
 from sockrun.values import ExpressionError, Scope, Value
 
 if TYPE_CHECKING:
@@ -62,12 +63,21 @@ class Securing:
         self._names = {certificate.name for certificate in scene.program.certificates}
 
     def prepare(self, scope: Scope) -> None:
-        """Write the scenario's certificates into its folder. Raises: EnvironmentRefused, ExpressionError."""
-        if not self._scene.program.authority:
+        """Write the scenario's certificates into its folder.
+
+        Raises: EnvironmentRefused, StepFailed (the same, with a place), ExpressionError.
+        """
+        wanted = self._scene.program.authority
+        if wanted is None:
             return
         from sockrun.network import authority
 
-        self._write("ca.pem", authority.authority_pem())
+        try:
+            own = authority.authority_pem()
+        except EnvironmentRefused as error:
+            failure = Failure("refused", "", None, str(error), environment=True, role_span=wanted)
+            raise StepFailed(failure) from None
+        self._write("ca.pem", own)
         for certificate in self._scene.program.certificates:
             self._make(certificate, scope)
 
@@ -108,7 +118,7 @@ class Securing:
     def _client(self, frame: Frame) -> TlsEnd:
         program, target = self._scene.program, frame.target
         name = LOCALHOST if target is None or target.path else _without_zone(target)
-        return TlsEnd(False, name=name, own=program.authority, system=self._scene.outsiders)
+        return TlsEnd(False, name=name, own=program.authority is not None, system=self._scene.outsiders)
 
     # --- paths ---
 

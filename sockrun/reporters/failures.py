@@ -99,7 +99,7 @@ def _others(result: Result, style: Style) -> Iterator[str]:
 
 
 def _at(who: Waiting) -> str:
-    step = f"{step_text(who.place, who.rounds)}, " if who.place else ""
+    step = f"{step_text(who.place, who.rounds)}, " if who.place and who.place.number else ""
     return f"   {step}{who.span.file_line}" if who.span else ""
 
 
