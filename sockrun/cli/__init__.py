@@ -9,6 +9,7 @@ from sockrun.cli import run  # noqa: F401 (its import registers the command, as 
 from sockrun.cli import audit  # noqa: F401
 from sockrun.cli import looking  # noqa: F401
 from sockrun.cli import explore  # noqa: F401
+from sockrun.cli import record  # noqa: F401
 from sockrun.cli.application import main
 
 __all__ = ["main"]

@@ -65,6 +65,8 @@ class Run:
         self._company.failed(refusal(self.name, refused, self._member.place))
 
     def wrote(self, stream: Stream, data: bytes) -> None:
+        if self._company.scene.tap is not None:
+            self._company.scene.tap.wrote(self.name, stream, data)
         self.outputs[stream].add(data)
         for line in self._paces[stream].told(self.outputs[stream].lines(data), self._company.scene.loop.moment):
             self._say(stream, line)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sockrun.commands import Command, Connect, Ended, Event, Failed, Match, Receive, Reset, Send, Shutdown, Sleep
 from sockrun.diagnostics import EnvironmentRefused
@@ -57,6 +57,8 @@ class Proxies:
         number = scene.sharing.connections[role.name]
         scene.sharing.connections[role.name] += 1
         scene.record(role.name, None, "accept", None)
+        if scene.tap is not None:
+            scene.tap.accepted(role.name, number)
         passage = Passage(scene, role, number, channel, self)
         self._passages[passage] = None
         self._of_task[passage.to_server.task] = passage
@@ -127,6 +129,8 @@ class Passage:
         if not server.open:
             self.tell(f"finds nobody at {target} and resets connection {self.number}")
             own.channel = self.client
+            if self.scene.tap is not None:
+                self.scene.tap.refused(self.role.name, self.number)
             yield Reset(now=True)
             self.close()
             return
@@ -157,6 +161,8 @@ class Passage:
         """A datagram came to nobody."""
         where = f"nobody listens at {server.peer}"
         self._proxies.refused[self.role.name] = where
+        if self.scene.tap is not None:
+            self.scene.tap.refused(self.role.name, self.number)
         self.tell(f"a datagram is lost: {where}")
 
     def heard(self) -> None:
@@ -239,11 +245,19 @@ class Way:
         if isinstance(event, Match):
             if self._heading == "to_client":
                 self._passage.heard()
+            self._tapped(event.data)
             self.link.take(event.data, now)
         elif isinstance(event, Ended) and event.refusal:
             self._passage.refused(self.source)
         elif isinstance(event, Ended):
-            self.link.end("fin" if event.kind == "fin" else "reset", now)
+            end: Literal["fin", "reset"] = "fin" if event.kind == "fin" else "reset"
+            self._tapped(end)
+            self.link.end(end, now)
+
+    def _tapped(self, what: bytes | Literal["fin", "reset"]) -> None:
+        passage = self._passage
+        if passage.scene.tap is not None:
+            passage.scene.tap.passed(passage.role.name, passage.number, self._heading, what)
 
     def _handed_on(self, data: bytes) -> Life:
         """Send a piece. The other way's task may wait on the same channel, so that this one cannot wait there."""

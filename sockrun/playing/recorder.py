@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from sockrun.commands import Command, Connect, Ended, Event, Match, Send, SendPieces
 from sockrun.masking import Mask
 from sockrun.network.loop import Loop
 from sockrun.playing.discretion import Watching
-from sockrun.program import Place
+from sockrun.program import Heading, Place
 from sockrun.results import Rounds, Trace
 
 Watcher: TypeAlias = Callable[[str, Trace], None]
@@ -22,6 +22,24 @@ Entry: TypeAlias = tuple[float, str, Place | None, Command | str, Event, Rounds]
 
 REMEMBERED = 10_000  # entries; the older ones go, so that a long scenario's memory stays flat
 KEPT = 4096  # bytes of a message that are kept, at its start and at its end
+
+
+class Tap(Protocol):
+    """Who hears all that passes through a scenario's proxies, and all that its programs write, whole and at once."""
+
+    def accepted(self, proxy: str, connection: int) -> None:
+        """Somebody has connected, or an address has sent its first datagram. Connections count from 0."""
+        ...
+
+    def passed(self, proxy: str, connection: int, heading: Heading, what: bytes | Literal["fin", "reset"]) -> None:
+        """Bytes that came, a datagram, or the end of that direction."""
+        ...
+
+    def refused(self, proxy: str, connection: int) -> None:
+        """Nobody listens where the proxy leads to."""
+        ...
+
+    def wrote(self, process: str, stream: Literal["stdout", "stderr"], data: bytes) -> None: ...
 
 
 class Recorder:

@@ -27,7 +27,7 @@ from sockrun.playing.outcome import Verdict
 from sockrun.playing.parting import PARTING, part
 from sockrun.playing.proxying import Proxies
 from sockrun.playing.reaching import connect, target
-from sockrun.playing.recorder import Recorder, Watcher
+from sockrun.playing.recorder import Recorder, Tap, Watcher
 from sockrun.playing.securing import Securing
 from sockrun.playing.sharing import Sharing
 from sockrun.playing.verdicts import barrier_lost, one_too_many
@@ -47,7 +47,7 @@ class Scene:
 
     `ended` is called once, with the result, when everything has been given back. `watcher` sees every
     entry of the trace as it is made. `announce` is told where a server listens that somebody outside may turn to.
-    `sealed`: on this network there is nobody who is no role.
+    `sealed`: on this network there is nobody who is no role. `tap` hears what proxies pass on and programs write.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Scene:
         announce: Announce | None = None,
         workspace: Workspace | None = None,
         sealed: bool = False,
+        tap: Tap | None = None,
     ) -> None:
         self.program = program
         self.mask = program.mask
@@ -66,6 +67,7 @@ class Scene:
         self.loop = network.loop
         self.workspace = workspace or Workspace()
         self.sealed = sealed
+        self.tap = tap
         self.strayed = ""  # which address of nobody somebody has turned to, where it is sealed
         self.sharing = Sharing(program, self.loop.wake, self.workspace.folder)
         self.constant = self.sharing.constant

@@ -128,22 +128,22 @@ def open_target(path: str) -> Target:
         return Target(open(path, "w", encoding="utf-8", errors="backslashreplace"), path)
 
 
-def write_whole(path: str, text: str) -> None:
+def write_whole(path: str, content: str | bytes) -> None:
     """Write a file so that nobody ever sees half of it. Raises: EnvironmentRefused.
 
     What is no regular file (a pipe, /dev/stderr) is written directly, since it must not be replaced.
     """
     if path == STDOUT:
-        open_target(path).write(text)
+        open_target(path).write(content if isinstance(content, str) else content.decode("utf-8", "backslashreplace"))
         return
     with writing(path):
         real = os.path.realpath(path)
         if os.path.exists(real) and not stat.S_ISREG(os.stat(real).st_mode):
-            _write(real, text)
+            _write(real, content)
             return
         draft = f"{real}.{os.getpid()}.tmp"
         try:
-            _write(draft, text)
+            _write(draft, content)
             os.replace(draft, real)
         except OSError:
             with suppress(OSError):
@@ -168,9 +168,9 @@ def check_folder(path: str) -> None:
         raise EnvironmentRefused(f"{path} cannot be written: permission denied")
 
 
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(text)
+def _write(path: str, content: str | bytes) -> None:
+    with open(path, "wb") as stream:
+        stream.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager

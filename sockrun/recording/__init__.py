@@ -1,0 +1,1 @@
+"""Scenarios made from what really passed: through a proxy of ours, or in a capture."""
