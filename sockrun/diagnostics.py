@@ -222,8 +222,8 @@ def _block(span: Span, severity: str, message: str, hint: str | None, paint: _Pa
     hint = visible(hint or "")
     if span.source.text and span.line <= len(span.source.lines):
         before, marked, after = _excerpt(span)
-        indent = " " * _cells(before)
-        marks = "^" * max(1, _cells(marked))
+        indent = " " * cells(before)
+        marks = "^" * max(1, cells(marked))
         if hint and len(hint) <= _BESIDE and len(indent + marks + hint) < _WIDTH:
             marks, hint = f"{marks} {hint}", ""
         lines.append(f"{paint('gutter', f'{span.line:>4} |')} {before}{marked}{after}".rstrip())
@@ -246,7 +246,7 @@ def _excerpt(span: Span) -> tuple[str, str, str]:
     return before, visible(text[start:end]), after
 
 
-def _cells(text: str) -> int:
+def cells(text: str) -> int:
     """How many cells of a terminal the text takes."""
     if text.isascii():
         return len(text)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal, NamedTuple, TypeAlias
 
-from sockrun.commands import Command, Event
-from sockrun.program import Place
+from sockrun.commands import Address, Command, Event
+from sockrun.program import Place, Program
 from sockrun.records import dataclass, field
-from sockrun.source import Span
+from sockrun.source import Source, Span
 from sockrun.values import Value
 
 FailureKind: TypeAlias = Literal[
@@ -57,6 +57,42 @@ class Trace(NamedTuple):
     command: Command | str
     event: Event
     rounds: Rounds = ()
+
+
+class Party(NamedTuple):
+    """Who takes part, as the file has it: a role, a process, or a role that somebody outside plays.
+
+    `kind` is for people: 'tcp server', 'process'. `to` is the role that it turns to.
+    """
+
+    name: str
+    kind: str
+    side: Literal["client", "server", "proxy", "process", "outside"]
+    datagram: bool = False
+    to: str | None = None
+
+
+class Connection(NamedTuple):
+    """A connection that a role has made or accepted, in the order of the run, or its datagram socket.
+
+    `role` is the copy that has it, as the trace names it. Of a proxy `peer` is who came, and `local` where the
+    connection to the target comes from. `listens`: it is none, but where the role listens, or refuses.
+    """
+
+    role: str
+    local: Address | None
+    peer: Address | None
+    listens: bool = False
+
+
+def parties(program: Program) -> tuple[Party, ...]:
+    """Processes, and roles, those included that somebody outside plays; each in the file's order."""
+    roles = [
+        Party(role.name, f"{role.protocol} {role.side}", role.side, role.datagram, role.to)
+        for role in program.roles.values()
+    ]
+    processes = [Party(name, "process", "process") for name in program.processes]
+    return (*roles, *(Party(name, "outside", "outside") for name in program.unplayed), *processes)
 
 
 class Waiting(NamedTuple):
@@ -119,6 +155,9 @@ class Result:
     unread: tuple[tuple[str, bytes], ...] = ()  # role, bytes that no expectation covered
     output: tuple[tuple[str, bytes], ...] = ()  # process and which of its outputs, the last bytes of it
     trace: Sequence[Trace] = field(default_factory=tuple)
+    parties: tuple[Party, ...] = ()
+    connections: Sequence[Connection] = ()
+    source: Source | None = None  # the file
     detail: str = ""  # a bug's traceback
     earlier: tuple[Result, ...] = ()
 

@@ -42,6 +42,7 @@ LAYERS: dict[str, str] = {
     "playing": "commands diagnostics hexdump masking network program results values",
     "reporters": "commands diagnostics hexdump program results source values",
     "pairing": "commands compiling diagnostics hexdump network playing program reading results source values",
+    "drawing": "diagnostics pairing playing program reporters results",
     "auditing": "commands compiling diagnostics hexdump matching network playing program results source values wire",
     "outline": "commands diagnostics hexdump program values",
     "ending": "diagnostics",
@@ -57,8 +58,8 @@ LAYERS: dict[str, str] = {
     "api": "auditing background commands compiling diagnostics network pairing playing program reporters results "
     "session spreading wire.contents",
     "testing": "api background compiling diagnostics network playing program reporters results",
-    "cli": "auditing capture choosing commands compiling diagnostics ending exploring network outline pairing playing "
-    "program reading recording remembering reporters results session spreading units watching",
+    "cli": "auditing capture choosing commands compiling diagnostics drawing ending exploring network outline pairing "
+    "playing program reading recording remembering reporters results session spreading units watching",
     "__main__": "cli",
     "": "api auditing background diagnostics program results",  # sockrun/__init__.py: the public names
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +15,9 @@ from sockrun.cli.files import INVALID, find_files, load_files, make_options, not
 from sockrun.cli.options import Format, Paths, Secrets, Tags, Text, Variables
 from sockrun.ending import complain
 from sockrun.records import replace
+
+if TYPE_CHECKING:
+    from sockrun.program import Program
 
 
 @app.command(
@@ -69,24 +74,51 @@ def list_(
     raise typer.Exit(0 if programs and not invalid else INVALID)
 
 
-@app.command(epilog=examples("sockrun show hello.yaml", "sockrun show hello.yaml --var port=8080"))
+class DiagramFormat(StrEnum):
+    TEXT = "text"
+    MERMAID = "mermaid"
+
+
+@app.command(
+    epilog=examples(
+        "sockrun show hello.yaml", "sockrun show hello.yaml --diagram", "sockrun show hello.yaml --format mermaid"
+    )
+)
 def show(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario file, or a folder of them.")],
+    diagram: Annotated[
+        bool, typer.Option("--diagram", help="Draw who says what to whom, as it goes in memory, without a socket.")
+    ] = False,
+    format: Annotated[
+        DiagramFormat | None, typer.Option(help="What the diagram is drawn as; says --diagram too.")
+    ] = None,
     var: Variables = None,
     secret: Secrets = None,
 ) -> None:
     """Show a scenario as it will be played.
 
-    Its roles with their addresses, and their steps with the numbers that reports use.
+    Its roles with their addresses, and their steps with the numbers that reports use; or a sequence diagram.
     """
     from sockrun.outline import outline
 
     loaded = load_files(find_files([file]), make_options([file], var, secret))
-    outlines = ["\n".join(outline(program)) for one in loaded for program in one.programs]
-    if outlines:
-        show_line("\n\n".join(outlines))
+    tell = _drawer(format) if diagram or format else outline
+    told = ["\n".join(tell(program)) for one in loaded for program in one.programs]
+    if told:
+        show_line("\n\n".join(told))
     if any(one.errors for one in loaded):
         raise typer.Exit(INVALID)
+
+
+def _drawer(format: DiagramFormat | None) -> Callable[[Program], Iterable[str]]:
+    from sockrun.drawing import as_mermaid, as_text
+    from sockrun.reporters.pictures.text import look_for
+    from sockrun.reporters.style import style_for
+
+    if format is DiagramFormat.MERMAID:
+        return as_mermaid
+    look = look_for(sys.stdout, style_for(sys.stdout))
+    return lambda program: as_text(program, look)
 
 
 @app.command(epilog=examples("sockrun schema > scenario.schema.json"))

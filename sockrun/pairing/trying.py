@@ -71,7 +71,9 @@ class Patience:
             raise TooMuch
 
 
-def attempt(program: Program, patience: Patience, seed: int = 0, faults: Faults | None = None) -> Tried:
+def attempt(
+    program: Program, patience: Patience, seed: int = 0, faults: Faults | None = None, *, traced: bool = False
+) -> Tried:
     """Play it. Its files are written only where it asks for its folder. Raises: TooMuch."""
     if sum(role.instances for role in program.roles.values()) > COPIES:
         raise TooMuch
@@ -82,15 +84,15 @@ def attempt(program: Program, patience: Patience, seed: int = 0, faults: Faults 
         roles={name: _bounded(role, bounds) for name, role in program.roles.items()},
         files=tuple(replace(file, content=_BoundedContent(file.content, bounds)) for file in program.files),
     )
-    tried, asked = _play(replace(bounded, files=()), bounds, seed)
+    tried, asked = _play(replace(bounded, files=()), bounds, seed, traced)
     if "dir" in asked and program.files:
-        return _play(bounded, bounds, seed)[0]
+        return _play(bounded, bounds, seed, traced)[0]
     return tried
 
 
-def _play(program: Program, bounds: _Bounds, seed: int) -> tuple[Tried, set[str]]:
+def _play(program: Program, bounds: _Bounds, seed: int, traced: bool) -> tuple[Tried, set[str]]:
     """The second is what it has asked for, by the name that expressions know."""
-    simulation = Simulation(program, seed, bounds)
+    simulation = Simulation(program, seed, bounds, traced=traced)
     asked = _Asked(simulation)
     ledger = Ledger(simulation.scene)
     try:

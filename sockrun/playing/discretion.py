@@ -207,6 +207,7 @@ class _Summary:
         self.summary = mask.text(matcher.summary)
         self.reader = matcher.reader
         self.judge = matcher.judge
+        self.cut = getattr(matcher, "cut", None)
 
 
 # --- results -----------------------------------------------------------------------------------

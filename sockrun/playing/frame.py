@@ -36,6 +36,10 @@ class Stage(Protocol):
         """Keep what happened, with its time."""
         ...
 
+    def connected(self, name: str, channel: Channel | None) -> None:
+        """Keep which connection somebody has."""
+        ...
+
     def patience(self, channel: Channel | None) -> float:
         """Seconds that an ended role listens for what nobody took, before the peer's FIN is given up."""
         ...

@@ -80,6 +80,7 @@ def life(
     if connect is not None:
         command = yield from _made(connect, frame)
         event = yield command
+        _connected(event, frame)
         frame.stage.record(frame.who, None, command, event or frame.turned_away)
         if isinstance(event, Failed):
             frame.fail("step", event.reason, environment=event.environment)
@@ -139,7 +140,10 @@ def play(block: Block, frame: Frame) -> Role:
                     if action.__class__ is Connect and frame.tls is not None:
                         yield Close(frame.role.timeout)  # which may have to wait for room for close_notify
                     event = yield action
-                    told = frame.turned_away if event is None and action.__class__ is Connect else event
+                    told = event
+                    if action.__class__ is Connect:
+                        _connected(event, frame)
+                        told = event or frame.turned_away
                     record(frame.who, place, action, told, frame.rounds)
                     if event is not None:
                         refuse(event, frame)
@@ -164,6 +168,11 @@ def play(block: Block, frame: Frame) -> Role:
                 yield from _any_order(step, frame)
             case _:
                 assert_never(step)
+
+
+def _connected(event: Event, frame: Frame) -> None:
+    if event is None and frame.turned_away is None:
+        frame.stage.connected(frame.who, frame.seat.channel)
 
 
 def _secure(settings: TlsSettings, seconds: float, upgrade: bool, frame: Frame) -> Role:

@@ -52,6 +52,7 @@ def _bind(scene: Scene, cast: Cast, seat: Seat, announce: Announce | None) -> bo
         raise refusal(role.name, error) from None
     scene.listeners.append(listener)
     scene.sharing.addresses[role.name] = listener.address
+    scene.linked(role.name, listener.address, None, listens=True)
     if announce is not None and scene.program.outside:
         announce(role.name, listener.address)
     if role.start_after:

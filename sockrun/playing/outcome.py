@@ -13,7 +13,7 @@ from sockrun.playing.discretion import masked
 from sockrun.playing.frame import Frame, StepFailed, refusal
 from sockrun.program import Program
 from sockrun.records import dataclass, replace
-from sockrun.results import Failure, Result, Status, Trace, Waiting
+from sockrun.results import Connection, Failure, Result, Status, Trace, Waiting, parties
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,13 @@ def of_error(error: Exception, frame: Frame | None = None) -> Verdict:
     return Verdict(Status.BUG, f"{type(error).__name__}: {error}", detail=detail)
 
 
-def result(program: Program, verdict: Verdict, seconds: float, trace: Sequence[Trace]) -> Result:
+def result(
+    program: Program,
+    verdict: Verdict,
+    seconds: float,
+    trace: Sequence[Trace],
+    connections: Sequence[Connection] = (),
+) -> Result:
     """What is told of it, secrets hidden."""
     status, reason = _expected(program.expect_failure, verdict.status, verdict.reason)
     found = Result(
@@ -65,6 +71,9 @@ def result(program: Program, verdict: Verdict, seconds: float, trace: Sequence[T
         unread=verdict.unread,
         output=verdict.output,
         trace=trace,
+        parties=parties(program),
+        connections=connections,
+        source=program.source,
         detail=verdict.detail,
     )
     return found if program.mask is None else masked(found, program.mask)

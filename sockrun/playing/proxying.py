@@ -134,6 +134,7 @@ class Passage:
             yield Reset(now=True)
             self.close()
             return
+        self.scene.linked(self.role.name, server.local, self.client.peer)
         self.to_server.between(self.client, server)
         self.to_client.between(server, self.client)
         self.scene.loop.start(self.to_client.task, self.to_client.life())

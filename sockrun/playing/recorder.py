@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal, Protocol, TypeAlias
 
-from sockrun.commands import Command, Connect, Ended, Event, Match, Send, SendPieces
+from sockrun.commands import Address, Command, Connect, Ended, Event, Match, Send, SendPieces
 from sockrun.masking import Mask
+from sockrun.network.interface import Channel
 from sockrun.network.loop import Loop
 from sockrun.playing.discretion import Watching
 from sockrun.program import Heading, Place
-from sockrun.results import Rounds, Trace
+from sockrun.results import Connection, Rounds, Trace
 
 Watcher: TypeAlias = Callable[[str, Trace], None]
 # `Trace` costs three times as much to make.
@@ -53,6 +54,7 @@ class Recorder:
         self._started = loop.now()
         self._turned_away: dict[str, Event] = {}  # roles whose connection is none, and why
         self._entries: deque[Entry] = deque(maxlen=REMEMBERED)
+        self._connections: deque[Connection] = deque(maxlen=REMEMBERED)
 
     @property
     def seconds(self) -> float:
@@ -82,6 +84,18 @@ class Recorder:
         elif event is None and isinstance(command, Send | SendPieces):
             return self._turned_away.get(name)
         return event
+
+    def connected(self, name: str, channel: Channel | None) -> None:
+        """Keep who has which connection: what passes between two roles is told by each of them alone."""
+        if channel is not None:
+            self.linked(name, channel.local, channel.peer)
+
+    def linked(self, name: str, local: Address | None, peer: Address | None, listens: bool = False) -> None:
+        """The same, of addresses."""
+        self._connections.append(Connection(name, local, peer, listens))
+
+    def connections(self) -> list[Connection]:
+        return list(self._connections)
 
     def trace(self) -> list[Trace]:
         return [Trace(*entry) for entry in self._entries]

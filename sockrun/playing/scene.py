@@ -48,6 +48,7 @@ class Scene:
     `ended` is called once, with the result, when everything has been given back. `watcher` sees every
     entry of the trace as it is made. `announce` is told where a server listens that somebody outside may turn to.
     `sealed`: on this network there is nobody who is no role. `tap` hears what proxies pass on and programs write.
+    `traced`: the result has a trace also if it passed.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Scene:
         workspace: Workspace | None = None,
         sealed: bool = False,
         tap: Tap | None = None,
+        traced: bool = False,
     ) -> None:
         self.program = program
         self.mask = program.mask
@@ -75,6 +77,7 @@ class Scene:
         self.publish = self.sharing.publish
         self._recorder = Recorder(self.loop, program.id, watcher, program.mask)
         self.record = self._recorder.record
+        self.connected, self.linked = self._recorder.connected, self._recorder.linked
         self.company = self._assembled()
         self.casts = {name: Cast(role) for name, role in program.roles.items()}
         self.frames: dict[Task, Frame] = {}
@@ -85,6 +88,7 @@ class Scene:
         self.closed_world = not self.outsiders  # whether its standing still is worth a look
         self.attended = False  # somebody outside takes part until it is false and `somebody_ended` was called
         self._ended = ended
+        self._traced = traced
         self._announce = announce
         self.listeners: list[Listener] = []
         self.sockets: list[Task] = []  # those that play on datagrams
@@ -176,8 +180,10 @@ class Scene:
             channel.abandon()
             return
         if cast.wanted is None or cast.begun < cast.wanted:
+            name = cast.name(cast.begun)
+            self.connected(name, channel)
             if not cast.program.datagram:
-                self.record(cast.name(cast.begun), None, "accept", None)
+                self.record(name, None, "accept", None)
             self._add(cast, channel)
             return
         channel.abandon()
@@ -346,7 +352,7 @@ class Scene:
         return words if self.mask is None else self.mask.text(words)
 
     def trace(self) -> list[Trace]:
-        """What has happened so far; a result has it only where the scenario did not pass."""
+        """What has happened so far."""
         return self._recorder.trace()
 
     def abandon(self) -> None:
@@ -409,8 +415,9 @@ class Scene:
             self.company.abandon()
         seconds = self._recorder.seconds
         self._close()
-        trace = () if self._verdict is outcome.PASSED else self._recorder.trace()
-        self._ended(outcome.result(self.program, self._verdict, seconds, trace))
+        told = self._traced or self._verdict is not outcome.PASSED
+        trace, connections = (self.trace(), self._recorder.connections()) if told else ((), ())
+        self._ended(outcome.result(self.program, self._verdict, seconds, trace, connections))
 
     def _close(self) -> None:
         for task in self.frames:

@@ -49,6 +49,7 @@ class Simulation:
         watcher: Watcher | None = None,
         turns: int = TURNS,
         tap: Tap = untapped,
+        traced: bool = False,
     ) -> None:
         self._results: list[Result] = []
         self._turns = turns
@@ -57,7 +58,9 @@ class Simulation:
         self.network.loop.ready = conditions.ready()
         needs_files = program.files or program.certificates or program.authority
         workspace = Workspace() if needs_files else Nowhere()
-        self.scene = Scene(program, self.network, self._results.append, watcher, workspace=workspace, sealed=True)
+        self.scene = Scene(
+            program, self.network, self._results.append, watcher, workspace=workspace, sealed=True, traced=traced
+        )
         self.world.moved = self._moved
         self.world.missing = self._missing
         self.world.note = self._note

@@ -67,6 +67,12 @@ def describe(entry: Trace) -> str:
     return _outcome(command, event)
 
 
+def marked(entry: Trace) -> tuple[str, str]:
+    """The same, and before it the mark by itself: `>`, `<`, `!`, or nothing."""
+    text = describe(entry)
+    return (text[0], text[2:]) if text[:2] in ("> ", "< ", "! ") else ("", text)
+
+
 _WORDS = {"accept": "accepts a connection", "end": "is at its end"}
 
 
