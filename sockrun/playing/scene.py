@@ -65,11 +65,9 @@ class Scene:
     ) -> None:
         self.program = program
         self.mask = program.mask
-        self.network = network
-        self.loop = network.loop
+        self.network, self.loop = network, network.loop
         self.workspace = workspace or Workspace()
-        self.sealed = sealed
-        self.tap = tap
+        self.sealed, self.tap = sealed, tap
         self.strayed = ""  # which address of nobody somebody has turned to, where it is sealed
         self.sharing = Sharing(program, self.loop.wake, self.workspace.folder)
         self.constant = self.sharing.constant
@@ -87,9 +85,7 @@ class Scene:
         self.outsiders = program.outside or bool(program.processes)  # whether somebody takes part who is no role
         self.closed_world = not self.outsiders  # whether its standing still is worth a look
         self.attended = False  # somebody outside takes part until it is false and `somebody_ended` was called
-        self._ended = ended
-        self._traced = traced
-        self._announce = announce
+        self._ended, self._traced, self._announce = ended, traced, announce
         self.listeners: list[Listener] = []
         self.sockets: list[Task] = []  # those that play on datagrams
         self.starters: list[Task] = []  # of servers that begin to listen late
