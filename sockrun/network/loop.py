@@ -157,7 +157,8 @@ class Loop:
         if generator is None:
             return
         self._current = task
-        moment = self._clock() - self._lost
+        clock = self._clock  # not called as an attribute: that would be looked for as a method first
+        moment = clock() - self._lost
         self.moment = moment if moment - self.moment <= STALL else self._held_up(moment, self.moment + STALL)
         owner = task.owner
         if owner.polls:

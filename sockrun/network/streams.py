@@ -205,11 +205,11 @@ class Stream:
     def _answer(self, event: Event) -> None:
         task, command = self._task, self._command
         self._task = self._command = self._reader = None
-        assert task is not None
-        if command.__class__ is Finish and self.ended:
+        if self.ended and command.__class__ is Finish:
             self.abandon()
-        task.deadline = inf
-        self._loop.resume(task, event)
+        if task is not None:
+            task.deadline = inf
+            self._loop.resume(task, event)
 
     def expired(self, task: Task) -> None:
         if self._reader is None:  # it waits for room to send

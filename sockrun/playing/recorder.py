@@ -23,6 +23,7 @@ Entry: TypeAlias = tuple[float, str, Place | None, Command | str, Event, Rounds]
 
 REMEMBERED = 10_000  # entries; the older ones go, so that a long scenario's memory stays flat
 KEPT = 4096  # bytes of a message that are kept, at its start and at its end
+LONG = 2 * KEPT
 
 
 class Tap(Protocol):
@@ -65,15 +66,14 @@ class Recorder:
         """Keep what a role did or was told; of a large message its start and its end."""
         if command.__class__ is Connect or self._turned_away:
             event = self._unheard(name, command, event)
-        if event.__class__ is Match:
-            if len(event.data) > 2 * KEPT:
-                event = Match(self._clipped(event.data))
-        elif command.__class__ is Send and len(command.data) > 2 * KEPT:
-            command = Send(self._clipped(command.data), command.to)
-        entry = (self._loop.moment - self._started, name, place, command, event, rounds)
-        self._entries.append(entry)
+        if event is None:
+            if command.__class__ is Send and len(command.data) > LONG:
+                command = Send(self._clipped(command.data), command.to)
+        elif event.__class__ is Match and len(event[0]) > LONG:  # by place: a named tuple's names are slow
+            event = Match(self._clipped(event[0]))
+        self._entries.append((self._loop.moment - self._started, name, place, command, event, rounds))
         if self._watcher is not None:
-            self._watcher(self._scenario, Trace(*entry))
+            self._watcher(self._scenario, Trace(*self._entries[-1]))
 
     def _unheard(self, name: str, command: Command | str, event: Event) -> Event:
         """What is handed to a connection that is none goes nowhere; the step is told only when it waits."""
