@@ -24,6 +24,7 @@ from sockrun.reporters.base import Progress, check_folder, writing
 from sockrun.results import Result, Trace
 
 _BUFFER = 1024 * 1024  # bytes
+_VIRTUAL = "A simulated run: its clock begins at 1970-01-01, and each scenario behind the one before it."
 
 
 class Capture:
@@ -32,28 +33,60 @@ class Capture:
     def __init__(self, path: str, simulated: bool) -> None:
         check_folder(path)
         self._path = path
-        self._failure: EnvironmentRefused | None = None
         self._real = os.path.realpath(path)
-        special = os.path.exists(self._real) and not stat.S_ISREG(os.stat(self._real).st_mode)
-        self._draft = self._real if special else f"{self._real}.{os.getpid()}.tmp"  # a pipe must not be replaced
-        with writing(path):
-            self._file: BinaryIO = open(self._draft, "wb", buffering=_BUFFER)  # noqa: SIM115 (`end` closes it)
+        self._special = os.path.exists(self._real) and not stat.S_ISREG(os.stat(self._real).st_mode)
+        # What is no regular file (a pipe to Wireshark) must not be replaced.
+        self._draft = self._real if self._special else f"{self._real}.{os.getpid()}.tmp"
+        self._file: BinaryIO | None = None
+        self._failure: EnvironmentRefused | None = None
         self._keys = KeyLog()
-        self._tape = Tape(self._write, f"sockrun {__version__}", _VIRTUAL if simulated else "", self._keys)
+        about = _VIRTUAL if simulated else ""
+        self._tape = Tape(self._write, self._rewrite, self._keys, f"sockrun {__version__}", about)
         self.tap: Tap = self._tape.tap_simulated if simulated else self._tape.tap
 
-    def _write(self, data: bytes) -> None:
-        if self._failure is None:
-            try:
-                with writing(self._path):
-                    self._file.write(data)
-            except EnvironmentRefused as failure:
-                self._failure = failure
+    # --- the file ---
+
+    def _write(self, data: bytes, position: int | None = None) -> None:
+        """Behind all that is there, or at a position."""
+        if self._file is None or self._failure is not None:
+            return
+        try:
+            with writing(self._path):
+                if position is not None:
+                    self._file.seek(position)
+                self._file.write(data)
+                if position is not None:
+                    self._file.seek(0, os.SEEK_END)
+        except EnvironmentRefused as failure:
+            self._failure = failure
+
+    def _rewrite(self, position: int, data: bytes) -> None:
+        if not self._special:
+            self._write(data, position)
+
+    def _close(self) -> None:
+        """Give the file its name, or remove what there is of it. Raises: EnvironmentRefused."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            with writing(self._path):
+                file.close()
+                if self._failure is None and not self._special:
+                    os.replace(self._draft, self._real)
+                    return
+        except EnvironmentRefused as failure:
+            self._failure = self._failure or failure
+        if not self._special:
+            with suppress(OSError):
+                os.unlink(self._draft)
 
     # --- the run ---
 
     def begin(self, progress: Progress) -> None:
-        """Nothing has passed yet."""
+        with writing(self._path):
+            self._file = open(self._draft, "wb", buffering=_BUFFER)  # noqa: SIM115 (`end` closes it)
+        self._tape.begin()
 
     def invalid(self, path: str, diagnostics: Sequence[Diagnostic]) -> None:
         """Nothing was sent."""
@@ -66,21 +99,8 @@ class Capture:
             raise self._failure
 
     def end(self) -> None:
-        """Give the file its name, or remove what there is of it."""
         self._tape.flush()
         self._keys.close()
-        try:
-            with writing(self._path):
-                self._file.close()
-                if self._failure is None and self._draft != self._real:
-                    os.replace(self._draft, self._real)
-        except EnvironmentRefused as failure:
-            self._failure = self._failure or failure
+        self._close()
         if self._failure is not None:
-            if self._draft != self._real:
-                with suppress(OSError):
-                    os.unlink(self._draft)
             raise self._failure
-
-
-_VIRTUAL = "A simulated run: its virtual clock begins at 1970-01-01."

@@ -67,20 +67,24 @@ class Mask:
 
     # --- bytes ---
 
-    def data(self, data: bytes, *, goes_on: bool = False) -> bytes:
-        """The bytes with every secret in them hidden; where they go on, a beginning of one at their end too."""
-        return _starred(data, _found(self._bytes, data, tail=MIN if goes_on else 0))
+    def data(self, data: bytes) -> bytes:
+        """The bytes with every secret in them hidden."""
+        return _starred(data, _found(self._bytes, data))
 
-    def pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
-        """Bytes that came one after the other, each with its part of every secret hidden."""
-        whole = self.data(b"".join(pieces), goes_on=True)
+    def pieces(self, pieces: Sequence[bytes], tail: int = MIN) -> list[bytes]:
+        """Bytes that came one after the other, each with its part of every secret hidden.
+
+        So is a beginning of one at their end that has `tail` bytes; 0: nothing comes behind it.
+        """
+        joined = b"".join(pieces)
+        whole = _starred(joined, _found(self._bytes, joined, tail=tail))
         ends = accumulate(map(len, pieces))
         cut = [whole[end - len(piece) : end] for piece, end in zip(pieces, ends, strict=True)]
         return [self.data(piece) if piece in self._short else one for one, piece in zip(cut, pieces, strict=True)]
 
     def clipped(self, data: bytes, kept: int) -> bytes:
         """The first and the last `kept` bytes of a message, hidden before they are cut out."""
-        near = kept + self._reach
+        near = kept + self.reach
         return self.data(data[:near])[:kept] + self.data(data[-near:])[-kept:]
 
     def value(self, value: Value) -> Value:
@@ -162,7 +166,7 @@ class Mask:
         return regex.compile(b"|".join([*forms, *encoded, *alone]) or rb"(?!)")
 
     @property
-    def _reach(self) -> int:
+    def reach(self) -> int:
         """Bytes that the longest form of a secret may have: hex with two characters between any two bytes."""
         return 4 * len(self._long[0]) if self._long else 0
 

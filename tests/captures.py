@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from collections import defaultdict
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,17 +31,41 @@ class Segment(NamedTuple):
     data: bytes
 
 
-def packets(path: Path) -> list[tuple[float, dpkt.ip.IP | dpkt.ip6.IP6]]:
-    """Each with its time, in seconds since 1970."""
-    with path.open("rb") as file:
-        reader = dpkt.pcapng.Reader(file)
-        assert reader.datalink() == LINKTYPE_RAW
-        return [(moment, dpkt.ip.IP(data) if data[0] >> 4 == 4 else dpkt.ip6.IP6(data)) for moment, data in reader]
+def packets(capture: Path | bytes) -> list[tuple[float, dpkt.ip.IP | dpkt.ip6.IP6]]:
+    """Each with its time, in seconds since 1970; their lengths and checksums are right."""
+    reader = dpkt.pcapng.Reader(BytesIO(capture if isinstance(capture, bytes) else capture.read_bytes()))
+    assert reader.datalink() == LINKTYPE_RAW
+    return [(moment, _parsed(data)) for moment, data in reader]
 
 
-def segments(path: Path) -> list[Segment]:
+def _parsed(data: bytes) -> dpkt.ip.IP | dpkt.ip6.IP6:
+    if data[0] >> 4 == 4:
+        packet = dpkt.ip.IP(data)
+        assert packet.len == len(data)
+        assert word_sum(data[:20]) == 0xFFFF
+        body, addresses = data[20:], data[12:20]
+    else:
+        packet = dpkt.ip6.IP6(data)
+        assert packet.plen == len(data) - 40
+        body, addresses = data[40:], data[8:40]
+    if packet.p in (dpkt.ip.IP_PROTO_TCP, dpkt.ip.IP_PROTO_UDP):
+        assert word_sum(addresses + struct.pack("!II", packet.p, len(body)) + body) == 0xFFFF
+    if packet.p == dpkt.ip.IP_PROTO_UDP:
+        assert packet.data.ulen == len(body)
+    return packet
+
+
+def word_sum(data: bytes) -> int:
+    """The sum of 16-bit words with end-around carry (RFC 1071): all ones, where a checksum is in it."""
+    total: int = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def segments(capture: Path | bytes) -> list[Segment]:
     found = []
-    for _, packet in packets(path):
+    for _, packet in packets(capture):
         tcp = packet.data
         if isinstance(tcp, dpkt.tcp.TCP):
             ends = (packet.src, tcp.sport), (packet.dst, tcp.dport)
@@ -47,20 +73,20 @@ def segments(path: Path) -> list[Segment]:
     return found
 
 
-def datagrams(path: Path) -> list[tuple[tuple[bytes, int], tuple[bytes, int], bytes]]:
+def datagrams(capture: Path | bytes) -> list[tuple[tuple[bytes, int], tuple[bytes, int], bytes]]:
     found = []
-    for _, packet in packets(path):
+    for _, packet in packets(capture):
         udp = packet.data
         if isinstance(udp, dpkt.udp.UDP):
             found.append(((packet.src, udp.sport), (packet.dst, udp.dport), bytes(udp.data)))
     return found
 
 
-def conversations(path: Path) -> list[list[Segment]]:
+def conversations(capture: Path | bytes) -> list[list[Segment]]:
     """The segments of each connection; a SYN without ACK begins one."""
     found: list[list[Segment]] = []
     under_way: dict[frozenset[tuple[bytes, int]], list[Segment]] = {}
-    for one in segments(path):
+    for one in segments(capture):
         ends = frozenset({one.source, one.to})
         if one.flags & SYN and not one.flags & ACK:
             under_way[ends] = []
@@ -104,7 +130,6 @@ def complaints(path: Path) -> list[list[str]]:
     wanted = f"_ws.malformed || _ws.expert.severity >= {WARNING}"
     found = fields(path, wanted, "frame.number", "_ws.expert.severity", "_ws.expert.message")
     grave = [one for one in found if not any(meant in one[2] for meant in MEANT)]
-    unchecked = (
-        "(ip && ip.checksum.status != 1) || (tcp && tcp.checksum.status != 1) || (udp && udp.checksum.status != 1)"
-    )
-    return grave + fields(path, unchecked, "frame.number", "_ws.col.Protocol", "_ws.col.Info")
+    wrong = " || ".join(f"({name} && {name}.checksum.status != 1)" for name in ("ip", "tcp", "udp"))
+    quoting = "icmp || icmpv6"  # the packet inside is cut, so that its checksum cannot be judged
+    return grave + fields(path, f"!({quoting}) && ({wrong})", "frame.number", "_ws.col.Protocol", "_ws.col.Info")

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.captures import ACK, FIN, PSH, SYN, complaints, conversations, datagrams, fields, needs_tshark, packets, said
-from tests.command_line import CommandLine
+from tests.captures import (
+    ACK,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    complaints,
+    conversations,
+    datagrams,
+    fields,
+    needs_tshark,
+    packets,
+    said,
+)
+from tests.command_line import COMMAND, LONG, CommandLine
 from tests.playing import SCENARIOS
 
 HELLO = """\
@@ -93,3 +110,199 @@ def test_nothing_is_wrong_with_any_example(sockrun: CommandLine, mode: str) -> N
     files = [str(path) for path in sorted(SCENARIOS.glob("*.yaml"))]
     assert sockrun("run", *([mode] if mode else []), "--pcap", "all.pcapng", *files).status == 0
     assert not complaints(sockrun.folder / "all.pcapng")
+
+
+# --- other ways to talk ------------------------------------------------------------------------
+
+
+def test_a_unix_connection_is_shown_as_tcp(captured: Captured) -> None:
+    (conversation,) = conversations(captured(HELLO.replace("protocol: tcp", 'protocol: unix, path: "${dir}/s"')))
+    assert said(conversation) == (b"ping", b"pong!")
+    assert conversation[0].to[0].hex().startswith("20010db8")
+
+
+def test_unix_connections_are_told_apart(captured: Captured) -> None:
+    text = HELLO.replace("protocol: tcp", 'protocol: unix, path: "${dir}/s", connections: 3')
+    found = conversations(captured(text.replace("side: client", "side: client, instances: 3")))
+    assert [said(one) for one in found] == [(b"ping", b"pong!")] * 3
+
+
+@needs_tshark
+def test_a_path_is_told_in_a_comment(captured: Captured) -> None:
+    path = captured(REVERSE.replace("protocol: udp", 'protocol: unix, datagram: true, path: "${dir}/s"'))
+    comments = [one for (one,) in fields(path, "udp", "frame.comment")]
+    assert len(comments) == 2
+    assert comments[0].startswith("0.yaml: client, step 1: ")
+    assert comments[0].endswith("/s)")
+
+
+def test_a_refused_connection_is_answered_with_rst(captured: Captured) -> None:
+    (conversation,) = conversations(
+        captured(
+            "roles:\n  server: {protocol: tcp, side: server, listen: false}\n"
+            "  client: {side: client, to: server, steps: [expect_refused]}\n"
+        )
+    )
+    assert [one.flags for one in conversation] == [SYN, RST | ACK]
+
+
+def test_a_reset_is_one(captured: Captured) -> None:
+    text = HELLO.replace('{send: "pong!"}', "reset").replace('{expect: "pong!"}', "expect_reset")
+    (conversation,) = conversations(captured(text))
+    assert conversation[-1].flags == RST | ACK
+    assert not any(one.flags & FIN for one in conversation)
+
+
+def test_a_half_close_leaves_the_other_direction_open(captured: Captured) -> None:
+    text = """\
+roles:
+  server: {protocol: tcp, side: server, steps: [{expect: "ping"}, expect_close, {send: "late"}]}
+  client: {side: client, to: server, steps: [{send: "ping"}, shutdown, {expect: "late"}]}
+"""
+    (conversation,) = conversations(captured(text))
+    client = conversation[0].source
+    ends = [one for one in conversation if one.source == client and one.flags & FIN]
+    late = [one for one in conversation if one.data == b"late"]
+    assert conversation.index(ends[0]) < conversation.index(late[0])
+    assert said(conversation) == (b"ping", b"late")
+
+
+def test_a_proxy_has_two_connections(captured: Captured) -> None:
+    text = HELLO.replace("to: server", "to: middle") + "  middle: {side: proxy, to: server}\n"
+    assert [said(one) for one in conversations(captured(text))] == [(b"ping", b"pong!")] * 2
+
+
+def test_a_conversation_for_each_sender(captured: Captured) -> None:
+    text = REVERSE.replace("side: server", "side: server, connections: 2").replace(
+        "side: client", "side: client, instances: 2"
+    )
+    assert sorted(data for _, _, data in datagrams(captured(text))) == [b"abc", b"abc", b"cba", b"cba"]
+
+
+BIG = """\
+roles:
+  server: {protocol: tcp, side: server, expect: {random: SIZE, seed: 1}, timeout: 60s}
+  client: {side: client, to: server, payload: {random: SIZE, seed: 1}}
+timeout: 60s
+"""
+
+
+def test_a_large_transfer_is_cut_into_segments(captured: Captured) -> None:
+    (conversation,) = conversations(captured(BIG.replace("SIZE", "8MiB")))
+    there, back = said(conversation)
+    assert len(there) == 8 * 1024 * 1024
+    assert back == b""
+    assert max(len(one.data) for one in conversation) <= 65_495
+
+
+# --- peers who are no roles --------------------------------------------------------------------
+
+
+CLIENT = (
+    "import socket; s = socket.create_connection(('127.0.0.1', ${server.port})); s.sendall(b'ping'); print(s.recv(99))"
+)
+OUTSIDE = f"""\
+processes:
+  peer: {{run: [{sys.executable}, -c, "{CLIENT}"], wait: true}}
+roles:
+  server: {{protocol: tcp, side: server, steps: [{{expect: "ping"}}, {{send: "pong"}}, expect_close]}}
+"""
+
+
+def test_what_somebody_outside_says_is_seen_when_it_comes(sockrun: CommandLine) -> None:
+    (conversation,) = conversations(Captured(sockrun, "")(OUTSIDE))
+    assert said(conversation) == (b"ping", b"pong")
+    assert len([one for one in conversation if one.flags & FIN]) == 2
+
+
+# --- secrets -----------------------------------------------------------------------------------
+
+
+SECRET = """\
+secrets: {password: hunter2hunter2}
+roles:
+  server: {protocol: tcp, side: server, TLS steps: [{expect: "AUTH hunter2hunter2"}, {send: "hunter3"}]}
+  client: {side: client, to: server, TLS steps: [{send: {split: 1, of: "AUTH ${password}"}}, {expect: "hunter3"}]}
+"""
+
+
+def test_secrets_are_hidden_in_the_packets(captured: Captured) -> None:
+    text = SECRET.replace("TLS ", "").replace('{split: 1, of: "AUTH ${password}"}', '"AUTH ${password}"')
+    path = captured(text)
+    assert b"hunter2" not in path.read_bytes()
+    (conversation,) = conversations(path)
+    assert said(conversation) == (b"AUTH " + b"*" * 14, b"hunter3")
+
+
+@needs_tshark
+def test_with_secrets_no_keys_are_told(captured: Captured) -> None:
+    text = SECRET.replace("TLS ", "tls: true, ").replace('{split: 1, of: "AUTH ${password}"}', '"AUTH ${password}"')
+    path = captured(text)
+    assert b"TRAFFIC_SECRET" not in path.read_bytes()
+    assert not fields(path, "tls.app_data && data", "data.data")
+    assert not complaints(path)
+
+
+# --- the file ----------------------------------------------------------------------------------
+
+
+def test_a_simulated_run_is_the_same_file_again(sockrun: CommandLine) -> None:
+    captured = Captured(sockrun, "--simulate")
+    first = captured(HELLO, REVERSE).read_bytes()
+    assert captured(HELLO, REVERSE).read_bytes() == first
+
+
+def test_a_failed_run_has_its_capture(captured: Captured) -> None:
+    (conversation,) = conversations(captured(HELLO.replace('{expect: "pong!"}', '{expect: "pang!"}'), status=1))
+    assert said(conversation) == (b"ping", b"pong!")
+
+
+def test_a_folder_that_is_not_there_is_told_before_the_run(sockrun: CommandLine) -> None:
+    sockrun.write("a.yaml", HELLO)
+    done = sockrun("run", "a.yaml", "--pcap", "none/a.pcapng")
+    assert (done.status, done.out) == (3, "")
+    assert done.err.startswith("sockrun: none/a.pcapng cannot be written: there is no folder ")
+
+
+def test_a_full_disk_is_told(sockrun: CommandLine) -> None:
+    sockrun.write("a.yaml", BIG.replace("SIZE", "8MiB"))
+    done = sockrun("run", "a.yaml", "--pcap", "/dev/full")
+    assert done.status == 3
+    assert done.err == "sockrun: /dev/full cannot be written: No space left on device\n"
+
+
+def test_a_file_system_that_fills_up_leaves_no_file(sockrun: CommandLine) -> None:
+    """RLIMIT_FSIZE (getrlimit(2)) is a file system that has room for so much and no more."""
+    sockrun.write("a.yaml", BIG.replace("SIZE", "8MiB"))
+    limited = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); runpy.run_module('sockrun')"
+    )
+    words = [sys.executable, "-c", f"import sys; sys.argv = ['sockrun', *sys.argv[1:]]; {limited}"]
+    command = [*words, "run", "a.yaml", "--no-cache", "--pcap", "a.pcapng"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3, done
+    assert done.stderr == "sockrun: a.pcapng cannot be written: File too large\n"
+    assert [path.name for path in sockrun.folder.iterdir()] == ["a.yaml"]
+
+
+def test_an_interrupted_run_has_its_capture_whole(sockrun: CommandLine) -> None:
+    sockrun.write("a.yaml", LONG)
+    command = [*COMMAND, "run", "a.yaml", "-v", "--no-cache", "--pcap", "a.pcapng"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("pause" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    assert process.returncode == 130
+    (conversation,) = conversations(sockrun.folder / "a.pcapng")
+    assert said(conversation) == (b"", b"x")
+    assert sorted(path.name for path in sockrun.folder.iterdir()) == ["a.pcapng", "a.yaml"]
+
+
+def test_a_pipe_is_written_as_it_goes(sockrun: CommandLine) -> None:
+    os.mkfifo("pipe")
+    sockrun.write("a.yaml", HELLO)
+    with subprocess.Popen([*COMMAND, "run", "a.yaml", "--pcap", "pipe"], stdout=subprocess.DEVNULL) as process:
+        (conversation,) = conversations(Path("pipe").read_bytes())
+    assert process.returncode == 0
+    assert said(conversation) == (b"ping", b"pong!")

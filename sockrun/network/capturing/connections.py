@@ -14,17 +14,17 @@ Facts a reader needs:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
+from sockrun.masking import Mask
+from sockrun.network.capturing.hiding import Track, Veil
 from sockrun.network.capturing.packets import FIN, PSH, RST, SEGMENT, SYN, Host, tcp
-
-Put = Callable[[bytes, str], None]  # a packet, and what is said about it
 
 
 class End:
     """One end: sequence numbers are whole numbers here, and are cut to 32 bits only in a packet."""
 
-    __slots__ = ("acknowledged", "closed", "ended", "heard", "host", "next", "ours", "start", "taken")
+    __slots__ = ("acknowledged", "closed", "ended", "heard", "host", "next", "ours", "start", "taken", "veil")
 
     def __init__(self, host: Host, start: int, ours: bool) -> None:
         self.host = host
@@ -36,6 +36,7 @@ class End:
         self.taken = 0  # bytes that it received
         self.ended = False  # its FIN is out
         self.closed = False
+        self.veil: Veil | None = None  # hides secrets in what it says
 
     @property
     def said(self) -> int:
@@ -46,18 +47,17 @@ class End:
 class Connection:
     """`number` counts connections, and gives them sequence numbers of their own; `ours`: who takes part in this run."""
 
-    def __init__(self, put: Put, client: Host, server: Host, number: int, ours: tuple[bool, bool]) -> None:
-        self._put = put
+    def __init__(
+        self, track: Track, client: Host, server: Host, number: int, ours: tuple[bool, bool], mask: Mask | None
+    ) -> None:
+        self._track = track
         self.client = End(client, 2 * number << 16, ours[0])
         self.server = End(server, (2 * number + 1) << 16, ours[1])
         self._segment = SEGMENT[client.version]
         self.established = False
         self.over = False  # a RST has passed
-
-    @property
-    def gone(self) -> bool:
-        """Whether nobody of ours will say anything more."""
-        return all(end.closed or not end.ours for end in (self.client, self.server))
+        if mask is not None:
+            self.client.veil, self.server.veil = Veil(mask, track), Veil(mask, track)
 
     # --- the beginning ---
 
@@ -156,7 +156,14 @@ class Connection:
         self._say(end, RST, comment=comment)
 
     def _say(self, end: End, flags: int = 0, data: bytes | memoryview = b"", comment: str = "") -> None:
-        packet = tcp(end.host, self._other(end).host, end.next, end.heard, flags, data)
+        make = partial(tcp, end.host, self._other(end).host, end.next, end.heard, flags)
+        if end.veil is None:
+            self._track.put(make(data), comment)
+        elif data:
+            end.veil.put(make, bytes(data), comment)
+        else:
+            if flags & (FIN | RST):
+                end.veil.end()
+            self._track.put(make(), comment)
         end.acknowledged = end.heard or 0
         end.next += len(data) + bool(flags & (SYN | FIN))
-        self._put(packet, comment)

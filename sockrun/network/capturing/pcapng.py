@@ -10,6 +10,7 @@ import struct
 
 LINKTYPE_RAW = 101  # an IPv4 or IPv6 packet, told apart by its first four bits
 LONGEST = 262_144  # bytes of a packet: what Wireshark reads (WTAP_MAX_PACKET_SIZE_STANDARD)
+PACKET_AT = 28  # bytes of its block in front of a packet
 _SECTION, _INTERFACE, _PACKET, _SECRETS = 0x0A0D0D0A, 1, 6, 10
 _BYTE_ORDER = 0x1A2B3C4D
 _END, _COMMENT, _INTERFACE_NAME, _APPLICATION, _RESOLUTION = 0, 1, 2, 4, 9

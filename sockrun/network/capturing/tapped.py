@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sockrun.commands import Address
 from sockrun.network import aborting
 from sockrun.network.capturing.keys import KeyLog
-from sockrun.network.capturing.wire import Wire, named
+from sockrun.network.capturing.wire import Voice, Wire, named
 from sockrun.network.system import Socket, System
 
 if TYPE_CHECKING:
@@ -102,10 +102,9 @@ class _Tapped:
         self.setblocking = plain.setblocking
         self.getsockname = plain.getsockname
 
-    def voice(self, peer: Address | None = None) -> str:
-        """Whose doing it is."""
+    def voice(self, peer: Address | None = None) -> Voice:
         task = self.tasks.get(peer) or self.tasks.get(None)
-        return "" if task is None else task.owner.voice(task)
+        return Voice() if task is None else Voice(task.owner.voice(task), task.owner.mask)
 
     def setsockopt(self, level: int, option: int, value: Any) -> None:
         self.plain.setsockopt(level, option, value)
@@ -212,7 +211,7 @@ class TappedStream(_Tapped):
     def send(self, data: bytes | memoryview) -> int:
         size = self.plain.send(data)
         if self._connection is not None and self._end is not None:
-            self._connection.send(self._end, data[:size], self.voice())
+            self._connection.send(self._end, data[:size], self.voice().words)
         return size
 
     def recv_into(self, buffer: memoryview) -> int:
@@ -224,7 +223,7 @@ class TappedStream(_Tapped):
             raise
         if self._connection is not None and self._end is not None:
             if size:
-                self._connection.receive(self._end, buffer[:size], self.voice())
+                self._connection.receive(self._end, buffer[:size], self.voice().words)
             else:
                 self._connection.hear_end(self._end)
         return size
@@ -234,7 +233,7 @@ class TappedStream(_Tapped):
     def shutdown(self, how: int) -> None:
         self.plain.shutdown(how)
         if how != socket.SHUT_RD and self._connection is not None and self._end is not None:
-            self._connection.finish(self._end, self.voice())
+            self._connection.finish(self._end, self.voice().words)
 
     def close(self) -> None:
         connection, end = self._connection, self._end
@@ -244,7 +243,7 @@ class TappedStream(_Tapped):
             self._wire.close_door(self._door)
             self._door = None
         if connection is not None and end is not None:
-            connection.close(end, self.voice(), abort=abort)
+            connection.close(end, self.voice().words, abort=abort)
             self._connection = None
 
 
@@ -255,6 +254,7 @@ class TappedDatagrams(_Tapped):
         super().__init__(plain, wire)
         self._local: Address | None = None
         self._peer: Address | None = None  # that it is connected to
+        self._last = b""  # the packet that it sent last
 
     def bind(self, address: Any) -> None:
         self.plain.bind(address)
@@ -275,9 +275,9 @@ class TappedDatagrams(_Tapped):
         self._wire.speaks(self._local)
 
     def send(self, data: bytes | memoryview) -> int:
-        with self._refusals(self._peer):
+        with self._refusals():
             size = self.plain.send(data)
-        self._wire.datagram(self._local, self._peer, data, self.voice(self._peer))
+        self._last = self._wire.datagram(self._local, self._peer, data, self.voice(self._peer))
         return size
 
     def sendto(self, data: bytes, address: Any) -> int:
@@ -289,7 +289,7 @@ class TappedDatagrams(_Tapped):
         return size
 
     def recvfrom_into(self, buffer: memoryview) -> tuple[int, Any]:
-        with self._refusals(self._peer):
+        with self._refusals():
             size, raw = self.plain.recvfrom_into(buffer)
         source = named(self.plain, raw) if raw else None
         if not self._wire.is_ours(source):
@@ -297,11 +297,11 @@ class TappedDatagrams(_Tapped):
         return size, raw
 
     @contextmanager
-    def _refusals(self, peer: Address | None) -> Iterator[None]:
+    def _refusals(self) -> Iterator[None]:
         try:
             yield
         except ConnectionRefusedError:
-            self._wire.undelivered(self._local, peer)
+            self._wire.undelivered(self._local, self._peer, self._last)
             raise
 
     def close(self) -> None:

@@ -18,13 +18,15 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from sockrun.commands import Address
+from sockrun.masking import Mask
 from sockrun.network.addresses import from_system, is_multicast
-from sockrun.network.capturing.connections import Connection, Put
+from sockrun.network.capturing.connections import Connection
+from sockrun.network.capturing.hiding import Track
 from sockrun.network.capturing.packets import Host, udp, unreachable
 from sockrun.network.guard import is_loopback
 from sockrun.network.system import Socket
@@ -37,11 +39,25 @@ ANYWHERE = frozenset({"0.0.0.0", "::"})
 Door = tuple[bool, int | str]  # is it a path, and the port or the path itself
 
 
+class Voice(NamedTuple):
+    """Whose doing something is, in words, and what hides its secrets."""
+
+    words: str = ""
+    mask: Mask | None = None
+
+    def about(self, address: Address | None) -> str:
+        """A path is no part of a packet, so that it is told."""
+        if address is None or not address.path or not address.host:
+            return self.words
+        told = f"{self.words} ({address.host})" if self.words else address.host
+        return told if self.mask is None else self.mask.text(told)
+
+
 class Wire:
     """`local_to` tells this machine's address towards another host."""
 
-    def __init__(self, put: Put, local_to: Callable[[str], str], numbers: count[int]) -> None:
-        self.put = put
+    def __init__(self, track: Track, local_to: Callable[[str], str], numbers: Iterator[int]) -> None:
+        self._track = track
         self._local_to = local_to
         self._numbers = numbers  # of connections
         self._doors: Counter[Door] = Counter()  # where somebody of this run listens
@@ -62,23 +78,23 @@ class Wire:
     def close_door(self, address: Address) -> None:
         self._doors[_door(address)] -= 1
 
-    def ask(self, local: Address | None, to: Address, comment: str) -> Connection:
+    def ask(self, local: Address | None, to: Address, voice: Voice) -> Connection:
         """A client turns to somebody. `local` None: it has no name."""
         ours = self._doors[_door(to)] > 0
-        connection = self._connection(self.host(local), self.host(to), (True, ours))
+        connection = self._connection(self.host(local), self.host(to), (True, ours), voice)
         if ours and to.path:
             self._unnamed[to.host].append(connection)
         elif ours and local is not None:
             self._waiting[local, to] = connection
-        connection.ask(comment)
+        connection.ask(voice.about(to))
         return connection
 
-    def refused(self, to: Address, comment: str) -> None:
-        connection = self._connection(self._stranger(to), self.host(to), (True, False))
-        connection.ask(comment)
+    def refused(self, to: Address, voice: Voice) -> None:
+        connection = self._connection(self._stranger(to), self.host(to), (True, False), voice)
+        connection.ask(voice.about(to))
         connection.refuse()
 
-    def accept(self, local: Address, peer: Address | None, inside: bool, comment: str) -> Connection:
+    def accept(self, local: Address, peer: Address | None, inside: bool, voice: Voice) -> Connection:
         """Somebody has come. `inside`: a unix client may be one of this process."""
         connection = None
         if not local.path:
@@ -87,13 +103,13 @@ class Wire:
         elif inside and self._unnamed[local.host]:
             connection = self._unnamed[local.host].popleft()
         if connection is None:
-            connection = self._connection(self.host(peer), self.host(local), (False, True))
+            connection = self._connection(self.host(peer), self.host(local), (False, True), voice)
             connection.ask("")
-        connection.establish(comment)
+        connection.establish(voice.about(local))
         return connection
 
-    def _connection(self, client: Host, server: Host, ours: tuple[bool, bool]) -> Connection:
-        return Connection(self.put, client, server, next(self._numbers), ours)
+    def _connection(self, client: Host, server: Host, ours: tuple[bool, bool], voice: Voice) -> Connection:
+        return Connection(self._track, client, server, next(self._numbers), ours, voice.mask)
 
     # --- datagrams ---
 
@@ -108,15 +124,17 @@ class Wire:
             self._speakers[_door(address)] -= 1
             self._former.append(_door(address))
 
-    def datagram(self, source: Address | None, to: Address | None, data: bytes | memoryview, comment: str) -> None:
-        self.put(udp(self.facing(source, to), self.facing(to, source), bytes(data)), comment)
+    def datagram(self, source: Address | None, to: Address | None, data: bytes | memoryview, voice: Voice) -> bytes:
+        """Returns its packet."""
+        shown = bytes(data) if voice.mask is None else voice.mask.data(bytes(data))
+        packet = udp(self.facing(source, to), self.facing(to, source), shown)
+        self._track.put(packet, voice.about(to))
+        return packet
 
-    def undelivered(self, source: Address | None, to: Address | None) -> None:
-        """The system tells that nobody hears there: ICMP, where there is IP."""
-        if to is None or to.path:
-            return
-        ours, theirs = self.facing(source, to), self.facing(to, source)
-        self.put(unreachable(theirs, ours, udp(ours, theirs, b"")), "")
+    def undelivered(self, source: Address | None, to: Address | None, packet: bytes) -> None:
+        """Nobody heard that packet, as the system tells where there is IP: by ICMP."""
+        if to is not None and not to.path:
+            self._track.put(unreachable(self.facing(to, source), self.facing(source, to), packet), "")
 
     def is_ours(self, source: Address | None) -> bool:
         """Whether a datagram from there was seen when it was sent."""
