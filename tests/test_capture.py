@@ -179,6 +179,7 @@ def test_a_conversation_for_each_sender(captured: Captured) -> None:
     assert sorted(data for _, _, data in datagrams(captured(text))) == [b"abc", b"abc", b"cba", b"cba"]
 
 
+MIB = 1024 * 1024
 BIG = """\
 roles:
   server: {protocol: tcp, side: server, expect: {random: SIZE, seed: 1}, timeout: 60s}
@@ -188,9 +189,9 @@ timeout: 60s
 
 
 def test_a_large_transfer_is_cut_into_segments(captured: Captured) -> None:
-    (conversation,) = conversations(captured(BIG.replace("SIZE", "8MiB")))
+    (conversation,) = conversations(captured(BIG.replace("SIZE", str(8 * MIB))))
     there, back = said(conversation)
-    assert len(there) == 8 * 1024 * 1024
+    assert len(there) == 8 * MIB
     assert back == b""
     assert max(len(one.data) for one in conversation) <= 65_495
 
@@ -203,7 +204,7 @@ CLIENT = (
 )
 OUTSIDE = f"""\
 processes:
-  peer: {{run: [{sys.executable}, -c, "{CLIENT}"], wait: true}}
+  caller: {{command: [{sys.executable}, -c, "{CLIENT}"], expect_exit: 0}}
 roles:
   server: {{protocol: tcp, side: server, steps: [{{expect: "ping"}}, {{send: "pong"}}, expect_close]}}
 """
@@ -222,12 +223,12 @@ SECRET = """\
 secrets: {password: hunter2hunter2}
 roles:
   server: {protocol: tcp, side: server, TLS steps: [{expect: "AUTH hunter2hunter2"}, {send: "hunter3"}]}
-  client: {side: client, to: server, TLS steps: [{send: {split: 1, of: "AUTH ${password}"}}, {expect: "hunter3"}]}
+  client: {side: client, to: server, TLS steps: [{send: "AUTH ${password}"}, {expect: "hunter3"}]}
 """
 
 
 def test_secrets_are_hidden_in_the_packets(captured: Captured) -> None:
-    text = SECRET.replace("TLS ", "").replace('{split: 1, of: "AUTH ${password}"}', '"AUTH ${password}"')
+    text = SECRET.replace("TLS ", "")
     path = captured(text)
     assert b"hunter2" not in path.read_bytes()
     (conversation,) = conversations(path)
@@ -236,7 +237,7 @@ def test_secrets_are_hidden_in_the_packets(captured: Captured) -> None:
 
 @needs_tshark
 def test_with_secrets_no_keys_are_told(captured: Captured) -> None:
-    text = SECRET.replace("TLS ", "tls: true, ").replace('{split: 1, of: "AUTH ${password}"}', '"AUTH ${password}"')
+    text = SECRET.replace("TLS ", "tls: true, ")
     path = captured(text)
     assert b"TRAFFIC_SECRET" not in path.read_bytes()
     assert not fields(path, "tls.app_data && data", "data.data")
@@ -265,7 +266,7 @@ def test_a_folder_that_is_not_there_is_told_before_the_run(sockrun: CommandLine)
 
 
 def test_a_full_disk_is_told(sockrun: CommandLine) -> None:
-    sockrun.write("a.yaml", BIG.replace("SIZE", "8MiB"))
+    sockrun.write("a.yaml", BIG.replace("SIZE", str(8 * MIB)))
     done = sockrun("run", "a.yaml", "--pcap", "/dev/full")
     assert done.status == 3
     assert done.err == "sockrun: /dev/full cannot be written: No space left on device\n"
@@ -273,12 +274,12 @@ def test_a_full_disk_is_told(sockrun: CommandLine) -> None:
 
 def test_a_file_system_that_fills_up_leaves_no_file(sockrun: CommandLine) -> None:
     """RLIMIT_FSIZE (getrlimit(2)) is a file system that has room for so much and no more."""
-    sockrun.write("a.yaml", BIG.replace("SIZE", "8MiB"))
+    sockrun.write("a.yaml", BIG.replace("SIZE", str(8 * MIB)))
     limited = (
-        "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); runpy.run_module('sockrun')"
+        "import resource, runpy, sys; sys.argv[0] = 'sockrun'; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); runpy.run_module('sockrun', run_name='__main__')"
     )
-    words = [sys.executable, "-c", f"import sys; sys.argv = ['sockrun', *sys.argv[1:]]; {limited}"]
-    command = [*words, "run", "a.yaml", "--no-cache", "--pcap", "a.pcapng"]
+    command = [sys.executable, "-c", limited, "run", "a.yaml", "--no-cache", "--pcap", "a.pcapng"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3, done
     assert done.stderr == "sockrun: a.pcapng cannot be written: File too large\n"
@@ -290,7 +291,7 @@ def test_an_interrupted_run_has_its_capture_whole(sockrun: CommandLine) -> None:
     command = [*COMMAND, "run", "a.yaml", "-v", "--no-cache", "--pcap", "a.pcapng"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert any("pause" in line for line in process.stdout)
+        assert any('< "x"' in line for line in process.stdout)
         process.send_signal(signal.SIGINT)
         process.stdout.read()
     assert process.returncode == 130
