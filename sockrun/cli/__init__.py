@@ -1,15 +1,38 @@
 """The command line: options and assembly. The only package that imports `typer`.
 
-Everything else is imported inside the commands, so that `--version` and `--help` are quick. How a command ends is
-told in `ending.py`. A command is in the help in the order in which its module is imported here.
+Everything else is imported inside the commands, and a command's module when the command is asked for, so that a run,
+`--version` and `--help` are quick. How a command ends is told in `ending.py`.
 """
 
-# ruff: noqa: I001 (the order is the help's)
-from sockrun.cli import run  # noqa: F401 (its import registers the command, as those below do)
-from sockrun.cli import audit  # noqa: F401
-from sockrun.cli import looking  # noqa: F401
-from sockrun.cli import explore  # noqa: F401
-from sockrun.cli import record  # noqa: F401
-from sockrun.cli.application import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import sys
+from importlib import import_module
+
+from sockrun.cli.application import app
+from sockrun.ending import status_of
+
+# Each command and its module, in the order of the help.
+COMMANDS = {
+    "run": "run",
+    "audit": "audit",
+    "validate": "looking",
+    "list": "looking",
+    "show": "looking",
+    "schema": "looking",
+    "explore": "explore",
+    "record": "record",
+}
+
+
+def main() -> None:
+    """Runs a command and exits with its status."""
+    sys.exit(status_of(_command))
+
+
+def _command() -> None:
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    if first != "--version":
+        for module in [COMMANDS[first]] if first in COMMANDS else dict.fromkeys(COMMANDS.values()):
+            import_module(f"sockrun.cli.{module}")  # which registers its commands
+    app()

@@ -1,14 +1,13 @@
-"""The application, and how it begins and ends. What its commands do is in the modules beside."""
+"""The application, without its commands, which are in the modules beside."""
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from sockrun import __version__
-from sockrun.ending import status_of
+from sockrun.cli.sparing import SparingGroup
 
 
 def examples(*commands: str) -> str:
@@ -18,6 +17,7 @@ def examples(*commands: str) -> str:
 
 app = typer.Typer(
     name="sockrun",
+    cls=SparingGroup,
     help="Plays declarative socket scenarios: servers, clients and proxies written down in YAML.",
     epilog=examples("sockrun run scenarios/", "sockrun validate hello.yaml", "sockrun run --help"),
     no_args_is_help=True,
@@ -25,11 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def main() -> None:
-    """Runs a command and exits with its status."""
-    sys.exit(status_of(app))
 
 
 def _version(wanted: bool) -> None:

@@ -11,6 +11,7 @@ from sockrun.cli.application import app, examples
 from sockrun.cli.files import INVALID, find_files, load_files, make_options, nothing_selected, show_line
 from sockrun.cli.options import Format, Paths, Secrets, Tags, Text, Variables
 from sockrun.cli.progress_line import ProgressLine
+from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import INTERRUPTED, complain
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 
 @app.command(
+    cls=SparingCommand,
     epilog=examples(
         "sockrun audit hello.yaml", "sockrun audit --min-score 90% scenarios/", "sockrun audit --format json hello.yaml"
-    )
+    ),
 )
 def audit(
     paths: Paths = None,

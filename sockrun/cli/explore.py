@@ -13,6 +13,7 @@ from sockrun.cli.application import app, examples
 from sockrun.cli.files import INVALID, assignments, find_files, load_files, make_options, nothing_selected, show_line
 from sockrun.cli.options import Format, Paths, Real, Secrets, Seed, Tags, Text, Variables
 from sockrun.cli.progress_line import ProgressLine
+from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import BUG, INTERRUPTED, REFUSED, complain
 from sockrun.records import replace
 
@@ -48,13 +49,14 @@ Replay = Annotated[
 
 
 @app.command(
+    cls=SparingCommand,
     epilog=examples(
         "sockrun explore",
         "sockrun explore hello.yaml --budget 1m",
         "sockrun explore hello.yaml --faults split,order",
         "sockrun explore hello.yaml --replay cut=0:3",
         "sockrun explore redis.yaml --live",
-    )
+    ),
 )
 def explore(
     paths: Paths = None,

@@ -13,6 +13,7 @@ import typer
 from sockrun.cli.application import app, examples
 from sockrun.cli.files import INVALID, find_files, load_files, make_options, nothing_selected, show_line
 from sockrun.cli.options import Format, Paths, Secrets, Tags, Text, Variables
+from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import complain
 from sockrun.records import replace
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 
 @app.command(
-    epilog=examples("sockrun validate", "sockrun validate hello.yaml", "sockrun validate --format json scenarios/")
+    cls=SparingCommand,
+    epilog=examples("sockrun validate", "sockrun validate hello.yaml", "sockrun validate --format json scenarios/"),
 )
 def validate(
     paths: Paths = None,
@@ -52,7 +54,7 @@ def validate(
     raise typer.Exit(INVALID if any(diagnostic.severity == "error" for diagnostic in found) else 0)
 
 
-@app.command("list", epilog=examples("sockrun list", "sockrun list --tag slow scenarios/"))
+@app.command("list", cls=SparingCommand, epilog=examples("sockrun list", "sockrun list --tag slow scenarios/"))
 def list_(
     paths: Paths = None, tag: Tags = None, text: Text = "", var: Variables = None, secret: Secrets = None
 ) -> None:
@@ -80,9 +82,10 @@ class DiagramFormat(StrEnum):
 
 
 @app.command(
+    cls=SparingCommand,
     epilog=examples(
         "sockrun show hello.yaml", "sockrun show hello.yaml --diagram", "sockrun show hello.yaml --format mermaid"
-    )
+    ),
 )
 def show(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario file, or a folder of them.")],
@@ -121,7 +124,7 @@ def _drawer(format: DiagramFormat | None) -> Callable[[Program], Iterable[str]]:
     return lambda program: as_text(program, look)
 
 
-@app.command(epilog=examples("sockrun schema > scenario.schema.json"))
+@app.command(cls=SparingCommand, epilog=examples("sockrun schema > scenario.schema.json"))
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
     from sockrun.reading.schema import text

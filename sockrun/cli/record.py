@@ -10,6 +10,7 @@ import typer
 
 from sockrun.cli.application import app, examples
 from sockrun.cli.options import AllowedHosts
+from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import INTERRUPTED, complain
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace files that are the
 
 
 @app.command(
+    cls=SparingCommand,
     context_settings={"allow_interspersed_args": False},
     epilog=examples(
         "sockrun record --to 127.0.0.1:6379 -o redis.yaml -- redis-cli -p {port} PING",

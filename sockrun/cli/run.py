@@ -34,6 +34,7 @@ from sockrun.cli.options import (
     Variables,
     Verbose,
 )
+from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import complain
 from sockrun.records import replace
 
@@ -48,9 +49,10 @@ if TYPE_CHECKING:
 
 
 @app.command(
+    cls=SparingCommand,
     epilog=examples(
         "sockrun run", "sockrun run scenarios/udp_reverse.yaml -v", "sockrun run --tag smoke --junit report.xml"
-    )
+    ),
 )
 @ci.grouped
 def run(
