@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from sockrun.compiling.model import VERBS
 from sockrun.records import replace
 from sockrun.source import Node, Span
 
@@ -143,7 +144,8 @@ class _Cutter:
         if "steps" in step.mapping:
             edits["repeat"] = self._rounds
         cut = self._kept(_edited(step, edits), lambda key: key in _OF_A_STEP)
-        return Node(None, step.span, step.keys) if self._cut(step.span, step.span) else cut
+        gone = self._cut(step.span, step.span) or (step.mapping and VERBS.isdisjoint(cut.mapping))
+        return Node(None, step.span, step.keys) if gone else cut
 
     def _rounds(self, count: Node) -> Node:
         return Node(1, count.span) if self._cut(count.span, count.span) else count
