@@ -52,6 +52,7 @@ LAYERS: dict[str, str] = {
     "capture": "diagnostics network reporters results",
     "session": "commands compiling diagnostics network playing program reporters results",
     "spreading": "commands compiling diagnostics network program reporters results session",
+    "templates": "",
     "recording": "commands compiling diagnostics network pairing playing program reporters results",
     "background": "commands network playing program reporters results",
     "exploring": "commands diagnostics hexdump masking network playing program reporters results values",
@@ -59,7 +60,7 @@ LAYERS: dict[str, str] = {
     "session spreading wire.contents",
     "testing": "api background compiling diagnostics network playing program reporters results",
     "cli": "auditing capture choosing commands compiling diagnostics drawing ending exploring network outline pairing "
-    "playing program reading recording remembering reporters results session spreading units watching",
+    "playing program reading recording remembering reporters results session spreading templates units watching",
     "__main__": "cli",
     "": "api auditing background diagnostics program results",  # sockrun/__init__.py: the public names
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sockrun.cli.application import app, examples
-from sockrun.cli.options import AllowedHosts
+from sockrun.cli.options import AllowedHosts, Force, Output
 from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import INTERRUPTED, complain
 
@@ -30,11 +30,7 @@ Command = Annotated[
         show_default=False,
     ),
 ]
-Output = Annotated[
-    str, typer.Option("--output", "-o", metavar="FILE", help="Where the scenario goes; - is standard output.")
-]
 Name = Annotated[str, typer.Option(metavar="TEXT", help="The scenario's name.", show_default=False)]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 
 
 @app.command(
@@ -55,7 +51,7 @@ def record(
         str | None, typer.Option(metavar="ADDRESS", help="Where clients are waited for; a free port if it is not said.")
     ] = None,
     udp: Annotated[bool, typer.Option("--udp", help="Datagrams, not a stream.")] = False,
-    output: Output = STDOUT,
+    output: Output = None,
     name: Name = "",
     force: Force = False,
     allow_host: AllowedHosts = None,
@@ -71,8 +67,9 @@ def record(
     from sockrun.recording import making
     from sockrun.recording.live import Live
 
+    output = output or STDOUT
     order = _order(to, listen, udp, command or [])
-    making.check(output, force)
+    making.check_free(output, force)
     network = Kernel(guard=Guard(allow_host or ()))
     try:
         live = Live(network, interrupts, lambda address: _announce(order, address), _passing_on(output))

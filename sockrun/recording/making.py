@@ -77,7 +77,7 @@ def write(made: Made, path: str, force: bool) -> list[str]:
     """Write all of it, or nothing; the names of what was written. Raises: EnvironmentRefused."""
     folder = os.path.dirname(path)
     beside = {os.path.join(folder, name): data for name, data in made.files.items()}
-    check(path, force, beside)
+    check_free(path, force, beside)
     with ExitStack() as undoing:
         for name, data in beside.items():
             write_whole(name, data)
@@ -87,7 +87,7 @@ def write(made: Made, path: str, force: bool) -> list[str]:
     return [path, *beside]
 
 
-def check(path: str, force: bool, beside: Sequence[str] | Mapping[str, bytes] = ()) -> None:
+def check_free(path: str, force: bool, beside: Sequence[str] | Mapping[str, bytes] = ()) -> None:
     """Hold that no file is there yet. Raises: EnvironmentRefused."""
     there = next((name for name in (path, *beside) if name != STDOUT and os.path.lexists(name)), None)
     if there is not None and not force:
