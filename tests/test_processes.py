@@ -140,6 +140,19 @@ def test_the_cause_is_told_where_a_death_is_seen_as_a_closed_connection() -> Non
     assert "p was ended by ABRT while it was still needed" in message_of(result)
 
 
+def test_the_cause_is_told_where_an_awaited_program_has_failed_before_its_peer_has() -> None:
+    """The server sees a FIN, or a RST, before anybody knows how the program has ended."""
+    code = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1]))).close(); sys.exit('no more')"
+    result = play(f"""
+processes: {{p: {{command: [python3, -c, "{code}", "${{server.port}}"], expect_exit: 0}}}}
+roles: {{server: {{protocol: tcp, side: server, steps: [{{expect: "a"}}]}}}}
+""")
+    assert message_of(result) == 'p ended with exit status 1, not 0; its last line: "no more"'
+    assert result.failure is not None
+    assert result.failure.place is not None
+    assert result.failure.place.label == "expect_exit"
+
+
 def test_a_port_that_somebody_listens_on_already_is_refused() -> None:
     """Else somebody else would be taken for the program."""
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -469,6 +482,17 @@ def test_an_awaited_program_that_a_step_has_killed_ends_as_it_is_expected_to_or_
     """
     assert play(text.replace("WANTED", "TERM")).passed
     assert message_of(play(text.replace("WANTED", "0"))).startswith("p was ended by TERM, not 0")
+
+
+def test_a_signal_waits_for_the_start_of_its_process() -> None:
+    """A peer may be there before anybody has told that the program, which is that peer, was started."""
+    text = f"""
+        processes: {{p: {{command: {python(PAUSE)}, start: {{after: go}}, expect_exit: KILL}}}}
+        roles:
+          s: {{protocol: tcp, side: server, steps: [{{kill: {{p: KILL}}}}, {{send: "x"}}]}}
+          c: {{side: client, to: s, steps: [{{signal: go}}, {{expect: "x"}}]}}
+    """
+    assert play(text).passed
 
 
 def test_what_has_ended_cannot_be_sent_a_signal() -> None:

@@ -215,7 +215,8 @@ def _barrier(job: Job) -> Block:
 def _kill(job: Job) -> Block:
     signals = {name: settled(node, job.context, to_text, "TERM") for name, node in job.node.mapping.items()}
     place = job.place(", ".join(f"{name} with {signal}" for name, signal in signals.items()))
-    return (Do(place, tuple(Kill(name, signal) for name, signal in signals.items())),)
+    started = Await(tuple(Fact("started", name) for name in signals))
+    return (Do(place, (started, *(Kill(name, signal) for name, signal in signals.items()))),)
 
 
 # --- values ------------------------------------------------------------------------------------

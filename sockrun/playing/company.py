@@ -37,7 +37,7 @@ class Company:
         self.members = {name: Member(program, self) for name, program in scene.program.processes.items()}
         self.leaving = False  # the verdict is known, so that ends are no surprise
         self._waited_for = [one for one in self.members.values() if one.program.service and not one.program.start_after]
-        self.death: Failure | None = None  # a service's, noticed when the verdict was known already
+        self.death: Failure | None = None  # noticed when the verdict was known already
         self._stopping = False
         self._begun: Callable[[], None] | None = None
         self._ended: Callable[[], None] | None = None
@@ -90,7 +90,7 @@ class Company:
             self.scene.failed(None, error)
 
     def died(self, failure: Failure) -> None:
-        """A service has ended by itself. Roles may have seen that before as a connection that was closed."""
+        """A process has ended as it should not. Roles may have seen that before as a connection that was closed."""
         if not self.leaving:
             self.scene.failed(None, StepFailed(failure))
         elif not self._stopping:
@@ -134,10 +134,9 @@ class Company:
     def kill(self, command: Kill) -> Reply:
         member = self.members[command.process]
         run = member.main
-        if run.child is None or run.pid is None:
-            return Failed(f"{command.process} has not been started yet")
         if run.status is not None:
             return Failed(f"{command.process} has ended already")
+        assert run.child is not None, "a step waits for its start first"
         member.killed = True
         run.child.signal(command.signal)
         return None
@@ -179,13 +178,13 @@ class Company:
     def end(self, verdict: Verdict, then: Callable[[Verdict], None]) -> None:
         """Stop the services, end whatever is left, and call `then` with the last word when nothing is.
 
-        A verdict that may have its cause in the death of a service gives it time to be noticed.
+        A verdict that may have its cause in the death of a process gives it time to be noticed.
         """
         if self._ended is not None:
             return
         self.leave()
         self._ended = lambda: then(self._last_word(verdict))
-        if _is_doubtful(verdict) and self.death is None and any(one.program.service for one in self.members.values()):
+        if _is_doubtful(verdict) and self.death is None and any(one.main.running for one in self.members.values()):
             self.scene.loop.arm(self._clock, DYING, lambda _: self._stop())
         else:
             self._stop()
@@ -197,7 +196,7 @@ class Company:
                 if run.child is None or run.over:
                     continue
                 if member.program.service and run is member.main:
-                    if run.status is None:  # else only what it has started is left
+                    if run.running:  # else only what it has started is left
                         self.record(run.name, f"is stopped with {member.program.stop}")
                     run.child.signal_group(member.program.stop)
                 else:

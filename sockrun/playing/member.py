@@ -56,6 +56,10 @@ class Run:
         self.status: int | None = None
         self.over = False
 
+    @property
+    def running(self) -> bool:
+        return self.pid is not None and self.status is None
+
     def started(self, pid: int) -> None:
         self.pid = pid
         self._company.tell(Fact("started", self.name))
@@ -218,16 +222,31 @@ class Member:
     # --- the end ---
 
     def has_ended(self, run: Run) -> None:
-        """A service that dies while the others play ends the scenario, unless a step has killed it."""
-        if run is not self.main or self.killed or not self.program.service:
+        """A service that dies while the others play ends the scenario, unless a step has killed it.
+
+        So does an awaited process that ends otherwise than it was expected to.
+        """
+        if run is not self.main or (self.killed and self.program.service):
             return
+        failure = self._death() if self.program.service else self._unexpected_end()
+        if failure is not None:
+            self.company.died(failure)
+
+    def _death(self) -> Failure:
         when = "while it was still needed" if self.ready else "before it was ready"
-        message = f"{run.name} {how_it_ended(run.status or 0)} {when}{run.last_words()}"
-        self.company.died(Failure("process", run.name, self.place, message))
+        message = f"{self.main.name} {how_it_ended(self.main.status or 0)} {when}{self.main.last_words()}"
+        return Failure("process", self.main.name, self.place, message)
+
+    def _unexpected_end(self) -> Failure | None:
+        status, ends = self.main.status or 0, self.program.ends or ()
+        if not ends or status in [-number_of(end) if isinstance(end, str) else end for end in ends]:
+            return None
+        names = " or ".join(f"by {end}" if isinstance(end, str) else str(end) for end in ends)
+        message = f"{self.program.name} {how_it_ended(status)}, not {names}{self.main.last_words()}"
+        return Failure("process", self.program.name, self._place_of("expect_exit"), message)
 
     def _until_ended(self) -> Life:
         yield from self._awaited(self.main, inf if self.program.timeout is None else self.program.timeout)
-        self._check_exit()
         yield from self.judge()
         self.done = True
         self.company.one_has_ended()
@@ -243,20 +262,12 @@ class Member:
         message = f"{run.name} did not end within {seconds:g} s{run.last_words()}"
         self.company.failed(StepFailed(Failure("timeout", run.name, self.place, message)))
 
-    def _check_exit(self) -> None:
-        status, ends = self.main.status or 0, self.program.ends
-        wanted = [-number_of(end) if isinstance(end, str) else end for end in ends or ()]
-        if wanted and status not in wanted:
-            names = " or ".join(f"by {end}" if isinstance(end, str) else str(end) for end in ends or ())
-            self._expected("expect_exit")
-            self._fail("process", f"{self.program.name} {how_it_ended(status)}, not {names}{self.main.last_words()}")
-
     def judge(self) -> Life:
         """Hold what it wrote, and the files, against what is expected. Raises: StepFailed."""
         for stream, output in self.main.outputs.items():
             make = self.program.expect.get(stream)
             if make is not None:
-                self._expected(f"expect_{stream}")
+                self.place = self._place_of(f"expect_{stream}")
                 if output.left_out:
                     self._fail("process", f"{self.program.name} wrote more to {stream} than is kept: 16 MiB")
                 matcher = yield from self._made(make)
@@ -267,9 +278,8 @@ class Member:
             matcher = yield from self._made(make)
             self._hold(f"the file {name}", matcher.judge(self._read(name)))
 
-    def _expected(self, key: str) -> None:
-        """What fails from now on fails at this key."""
-        self.place = Place("", key, self.program.marks.get(key, self.program.span))
+    def _place_of(self, key: str) -> Place:
+        return Place("", key, self.program.marks.get(key, self.program.span))
 
     def _read(self, name: str) -> bytes:
         try:

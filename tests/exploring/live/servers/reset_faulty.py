@@ -1,24 +1,30 @@
 """A reset of one client ends the program."""
 
-import os
-import socketserver
+import selectors
+import socket
 import sys
 
 
-class Conversation(socketserver.BaseRequestHandler):
-    def handle(self) -> None:
-        try:
-            while data := self.request.recv(1024):
-                self.request.sendall(data)
-        except ConnectionError:
-            os._exit(1)
+def serve(listener: socket.socket) -> None:
+    with selectors.PollSelector() as selector:  # it tells of who came first, first
+        selector.register(listener, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is listener:
+                    selector.register(listener.accept()[0], selectors.EVENT_READ)
+                elif isinstance(key.fileobj, socket.socket):
+                    converse(selector, key.fileobj)
 
 
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
+def converse(selector: selectors.BaseSelector, client: socket.socket) -> None:
+    data = client.recv(1024)
+    if data:
+        client.sendall(data)
+    else:
+        selector.unregister(client)
+        client.close()
 
 
 if __name__ == "__main__":
-    with Server(("127.0.0.1", int(sys.argv[1])), Conversation) as server:
-        server.serve_forever()
+    with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server:
+        serve(server)
