@@ -84,6 +84,7 @@ HOMES: dict[str, str] = {
     "termios": "network",
     "threading": "background spreading.work",
     "cryptography": "network.authority",
+    "dpkt": "recording.captures",
     "trustme": "network.authority",
     "typer": "cli",
     "watchfiles": "watching",

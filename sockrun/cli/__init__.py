@@ -22,6 +22,7 @@ COMMANDS = {
     "schema": "looking",
     "explore": "explore",
     "record": "record",
+    "import": "importing",
     "new": "new",
 }
 

@@ -102,8 +102,3 @@ PcapFile = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the transcript as it happens.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only what does not pass, and the summary.")]
-Output = Annotated[
-    str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Where the scenario goes; - is standard output."),
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]

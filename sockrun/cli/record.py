@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sockrun.cli.application import app, examples
-from sockrun.cli.options import AllowedHosts, Force, Output
+from sockrun.cli.delivering import STDOUT, Force, Name, Output, deliver, say
+from sockrun.cli.options import AllowedHosts
 from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import INTERRUPTED, complain
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sockrun.recording.live import Output as Show
 
 NOTHING = 1
-STDOUT = "-"
 
 Command = Annotated[
     list[str] | None,
@@ -30,7 +30,6 @@ Command = Annotated[
         show_default=False,
     ),
 ]
-Name = Annotated[str, typer.Option(metavar="TEXT", help="The scenario's name.", show_default=False)]
 
 
 @app.command(
@@ -76,11 +75,7 @@ def record(
         recorded = _recorded(live, order)
     finally:
         network.close()
-    conversation = recorded.conversation
-    made = making.make([conversation], name or _name(order), _about(order, output), _stem(output))
-    for path in making.write(made, output, force):
-        if path != STDOUT:
-            _say(f"wrote {path}")
+    deliver(recorded.conversation, name or _name(order), f"Recorded by sockrun from {order.to}", output, force)
 
 
 def _recorded(live: Live, order: Order) -> Recorded:
@@ -130,26 +125,9 @@ def _name(order: Order) -> str:
     return f"{os.path.basename(order.command[0])} and {order.to}" if order.command else f"recorded from {order.to}"
 
 
-def _about(order: Order, output: str) -> list[str]:
-    """The first lines of the file: where it comes from, and what can be done with it."""
-    import time
-
-    file = "FILE" if output == STDOUT else output
-    return [
-        f"Recorded by sockrun from {order.to}, {time.strftime('%Y-%m-%d')}. It plays",
-        f"  both sides:                       sockrun run {file}",
-        f"  the client, against the server:   sockrun run {file} --real server={order.to}",
-        f"  the server, for a real client:    sockrun run {file} --play server",
-    ]
-
-
-def _stem(output: str) -> str | None:
-    return None if output == STDOUT else os.path.splitext(os.path.basename(output))[0]
-
-
 def _announce(order: Order, address: Address) -> None:
     ends = "until the program has ended" if order.command else "until Ctrl-C"
-    _say(f"listens on {address} and passes on to {order.to}, {ends}")
+    say(f"listens on {address} and passes on to {order.to}, {ends}")
 
 
 def _passing_on(output: str) -> Show:
@@ -161,7 +139,3 @@ def _passing_on(output: str) -> Show:
         file.flush()
 
     return write
-
-
-def _say(line: str) -> None:
-    typer.echo(line, err=True)

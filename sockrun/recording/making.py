@@ -7,6 +7,7 @@ that `validate` does, its roles against each other included, before anybody gets
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -24,6 +25,9 @@ from sockrun.records import dataclass
 from sockrun.reporters.base import STDOUT, write_whole
 
 MOST = 1024 * 1024  # bytes of a scenario file
+_TLS = re.compile(
+    rb"\x16\x03[\x00-\x04]..\x01", re.DOTALL
+)  # a record with a ClientHello (RFC 8446, sections 4 and 5.1)
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,12 @@ def make(conversations: Sequence[Conversation], name: str, about: Sequence[str],
     """The scenario of a conversation that was recorded so many times.
 
     `stem` is how files beside it begin; None: there can be none. Raises: EnvironmentRefused, where it does not fit into
-    a file. A scenario that is not valid is a bug of ours, and raises AssertionError.
+    a file, or nobody could play it. A scenario that is not valid is a bug of ours, and raises AssertionError.
     """
     conversation = conversations[0]
+    if any(_TLS.match(one.whole("client")) for one in conversation.connections):
+        hint = "record it where it is plain, or without TLS, and give the roles `tls` by hand"
+        raise EnvironmentRefused(f"what passed is TLS, which nobody can read or say again: {hint}")
     draft = Draft(name, about, stem)
     text = draft.text(conversation, [_line(conversation, one) for one in conversation.connections])
     if len(text.encode()) > MOST:
