@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,13 +22,14 @@ Force = Annotated[bool, typer.Option("--force", help="Replace files that are the
 Name = Annotated[str, typer.Option(metavar="TEXT", help="The scenario's name.", show_default=False)]
 
 
-def deliver(conversation: Conversation, name: str, origin: str, output: str, force: bool) -> None:
-    """Write the scenario of a conversation, and what lies beside it. Raises: EnvironmentRefused."""
+def deliver(conversations: Sequence[Conversation], name: str, origin: str, output: str, force: bool) -> None:
+    """Write the scenario of a conversation, seen so many times, and what lies beside it. Raises: EnvironmentRefused."""
     from sockrun.recording import making
 
     stem = None if output == STDOUT else os.path.splitext(os.path.basename(output))[0]
-    server = conversation.servers[-1]
-    made = making.make([conversation], name, _about(origin, str(server), output), stem)
+    server = conversations[0].servers[-1]
+    times = "" if len(conversations) == 1 else f" {len(conversations)} times"
+    made = making.make(conversations, name, _about(f"{origin}{times}", str(server), output), stem)
     for path in making.write(made, output, force):
         if path != STDOUT:
             say(f"wrote {path}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from sockrun.cli.delivering import STDOUT, Force, Name, Output, deliver, say
 from sockrun.cli.sparing import SparingCommand
 from sockrun.diagnostics import EnvironmentRefused
 
+if TYPE_CHECKING:
+    from sockrun.recording.conversation import Conversation
+
 
 @app.command(
     "import",
@@ -19,11 +23,20 @@ from sockrun.diagnostics import EnvironmentRefused
     epilog=examples("sockrun import session.pcapng -o session.yaml", "sockrun import session.pcap --stream 3"),
 )
 def import_(
-    capture: Annotated[str, typer.Argument(metavar="FILE", help="A capture, pcap or pcapng.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...", help="A capture, pcap or pcapng; several of the same conversation show what differs."
+        ),
+    ],
     stream: Annotated[
         list[int] | None,
         typer.Option(metavar="N", min=0, help="Only this stream, counted from 0 (repeatable, all to one server)."),
     ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Each stream is the same conversation again: what differs becomes a pattern."),
+    ] = False,
     streams: Annotated[bool, typer.Option("--list", help="Only list the streams of the capture.")] = False,
     output: Output = None,
     name: Name = "",
@@ -35,25 +48,37 @@ def import_(
     against itself, against the server (`run --real server=ADDRESS`) and against the client (`run --play server`).
     """
     from sockrun.recording import captures, making
-    from sockrun.recording.conversation import Conversation
 
     output = output or STDOUT
     making.check_free(output, force)
-    found = captures.read(capture)
     if streams:
-        for number, one in enumerate(found):
-            typer.echo(f"{number}: {one}")
+        for file in files:
+            for number, one in enumerate(captures.read(file)):
+                typer.echo(f"{number}: {one}" if len(files) == 1 else f"{file} {number}: {one}")
         return
-    if stream and max(stream) >= len(found):
+    numbers = sorted(set(stream or ()))
+    conversations = [one for file in files for one in _conversations(file, numbers, compare)]
+    names = ", ".join(map(os.path.basename, files))
+    deliver(conversations, name or f"captured in {names}", f"Made by sockrun from {names}", output, force)
+
+
+def _conversations(file: str, numbers: list[int], compare: bool) -> Iterator[Conversation]:
+    """One, or with `compare` one of each stream. Raises: EnvironmentRefused."""
+    from sockrun.recording import captures
+    from sockrun.recording.conversation import Conversation
+
+    found = captures.read(file)
+    if numbers and numbers[-1] >= len(found):
         there = f"there are {len(found)}, counted from 0"
-        raise typer.BadParameter(f"there is no stream {max(stream)}: {there}", param_hint="--stream")
-    wanted = captures.of_one_server(found, sorted(set(stream or ())))
+        raise typer.BadParameter(f"there is no stream {numbers[-1]}: {there}", param_hint="--stream")
+    wanted = captures.chosen(found, numbers)
     if not wanted:
-        raise EnvironmentRefused(f"{capture} has no TCP connection and no UDP datagram in which anything was said")
-    protocol, server = wanted[0].protocol, wanted[0].server
-    conversation = Conversation(protocol, protocol == "udp", [one.connection for one in wanted], (server,))
+        raise EnvironmentRefused(f"{file} has no TCP connection and no UDP datagram in which anything was said")
+    if not compare:
+        captures.check_one_server(wanted, found)
     begun = sum(one.midway for one in wanted)
     if begun:
         say(f"{begun} of {len(wanted)} connections had begun before the capture: what was said before is missing")
-    file = os.path.basename(capture)
-    deliver(conversation, name or f"captured in {file}", f"Made by sockrun from {file}", output, force)
+    for group in [[one] for one in wanted] if compare else [wanted]:
+        protocol = group[0].protocol
+        yield Conversation(protocol, protocol == "udp", [one.connection for one in group], (group[0].server,))

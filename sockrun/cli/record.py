@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -16,10 +18,12 @@ from sockrun.ending import INTERRUPTED, complain
 
 if TYPE_CHECKING:
     from sockrun.commands import Address
+    from sockrun.recording.conversation import Conversation
     from sockrun.recording.live import Live, Order, Recorded
     from sockrun.recording.live import Output as Show
 
 NOTHING = 1
+LOOK_AGAIN = 0.01  # seconds
 
 Command = Annotated[
     list[str] | None,
@@ -50,6 +54,9 @@ def record(
         str | None, typer.Option(metavar="ADDRESS", help="Where clients are waited for; a free port if it is not said.")
     ] = None,
     udp: Annotated[bool, typer.Option("--udp", help="Datagrams, not a stream.")] = False,
+    times: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Run the program so often; what differs becomes a pattern.")
+    ] = 1,
     output: Output = None,
     name: Name = "",
     force: Force = False,
@@ -58,7 +65,8 @@ def record(
     """Write a scenario of what a client and a server say to each other.
 
     Stands between the two, and writes what passed: a scenario that plays both, ready to run against itself, against
-    the server (`run --real server=ADDRESS`) and against the client (`run --play server`).
+    the server (`run --real server=ADDRESS`) and against the client (`run --play server`). A date or an id is taken as
+    whatever it is the next time where `--times 3` has shown that it differs.
     """
     from sockrun.network.guard import Guard
     from sockrun.network.interrupts import interrupts
@@ -68,14 +76,29 @@ def record(
 
     output = output or STDOUT
     order = _order(to, listen, udp, command or [])
+    if times > 1 and not command:
+        raise typer.BadParameter("say which program is run so often, after `--`", param_hint="--times")
     making.check_free(output, force)
     network = Kernel(guard=Guard(allow_host or ()))
     try:
         live = Live(network, interrupts, lambda address: _announce(order, address), _passing_on(output))
-        recorded = _recorded(live, order)
+        conversations = list(_conversations(live, order, times))
     finally:
         network.close()
-    deliver(recorded.conversation, name or _name(order), f"Recorded by sockrun from {order.to}", output, force)
+    deliver(conversations, name or _name(order), f"Recorded by sockrun from {order.to}", output, force)
+
+
+def _conversations(live: Live, order: Order, times: int) -> Iterator[Conversation]:
+    """Each in another second than the one before, so that dates are seen to differ."""
+    ended = 0
+    for _ in range(times):
+        while int(time.time()) == ended:
+            time.sleep(LOOK_AGAIN)
+        recorded = _recorded(live, order)
+        yield recorded.conversation
+        if recorded.interrupted:
+            return
+        ended = int(time.time())
 
 
 def _recorded(live: Live, order: Order) -> Recorded:

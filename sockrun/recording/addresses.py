@@ -19,6 +19,21 @@ def known(data: bytes, servers: Sequence[Address]) -> list[Part]:
     return list(_split(data, _pattern(servers)))
 
 
+def readdressed(data: bytes, servers: Sequence[Address], others: Sequence[Address]) -> bytes:
+    """The bytes, with each of the server's addresses as the one that stands in its place in `others`."""
+    if servers == others:
+        return data
+    found = b""
+    for part in known(data, servers):
+        text = part.data.decode("latin-1")
+        for one, other in zip(servers, others, strict=True) if isinstance(part, Known) else ():
+            if text in (one.host, str(one.port)):
+                text = other.host if text == one.host else str(other.port)
+                break
+        found += text.encode("latin-1")
+    return found
+
+
 def _pattern(servers: Sequence[Address]) -> re.Pattern[bytes] | None:
     """The host is the first group where it is the server's, and the port the last."""
     ports = "|".join(sorted({str(one.port) for one in servers if not one.path}))

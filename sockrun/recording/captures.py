@@ -267,14 +267,18 @@ def _size(packet: Any) -> int | None:
 # --- which of them -----------------------------------------------------------------------------
 
 
-def of_one_server(streams: list[Stream], numbers: list[int]) -> list[Stream]:
-    """The streams with these numbers, from 0, or all; they must be to one server. Raises: EnvironmentRefused."""
+def chosen(streams: list[Stream], numbers: list[int]) -> list[Stream]:
+    """The streams with these numbers, from 0, or all in which anything was said. Raises: EnvironmentRefused."""
     wanted = [streams[number] for number in numbers] if numbers else [one for one in streams if one.size]
-    servers = Counter((one.protocol, one.server) for one in wanted)
-    if len(servers) > 1:
-        told = "\n".join(f"  {number}: {stream}" for number, stream in enumerate(streams))
-        raise EnvironmentRefused(f"these are conversations with {len(servers)} servers: choose with --stream\n{told}")
     for one in wanted:
         if one.wrong:
             raise EnvironmentRefused(f"stream {streams.index(one)} ({one}) is not whole: {one.wrong}")
     return wanted
+
+
+def check_one_server(wanted: list[Stream], streams: list[Stream]) -> None:
+    """Raises: EnvironmentRefused, with all streams there are."""
+    servers = Counter((one.protocol, one.server) for one in wanted)
+    if len(servers) > 1:
+        told = "\n".join(f"  {number}: {stream}" for number, stream in enumerate(streams))
+        raise EnvironmentRefused(f"these are conversations with {len(servers)} servers: choose with --stream\n{told}")

@@ -16,18 +16,16 @@ from pathlib import Path
 from sockrun.compiling.loading import Options
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.pairing import files as pairing
-from sockrun.recording.addresses import known
-from sockrun.recording.conversation import Connection, Conversation
-from sockrun.recording.steps import Message
-from sockrun.recording.turns import Turn, acts
-from sockrun.recording.writing import Draft, Line
+from sockrun.recording.comparing import compared
+from sockrun.recording.conversation import Conversation
+from sockrun.recording.differences import Unlike
+from sockrun.recording.writing import Draft
 from sockrun.records import dataclass
 from sockrun.reporters.base import STDOUT, write_whole
 
 MOST = 1024 * 1024  # bytes of a scenario file
-_TLS = re.compile(
-    rb"\x16\x03[\x00-\x04]..\x01", re.DOTALL
-)  # a record with a ClientHello (RFC 8446, sections 4 and 5.1)
+# A record with a ClientHello (RFC 8446, sections 4 and 5.1).
+_TLS = re.compile(rb"\x16\x03[\x00-\x04]..\x01", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -48,24 +46,18 @@ def make(conversations: Sequence[Conversation], name: str, about: Sequence[str],
     if any(_TLS.match(one.whole("client")) for one in conversation.connections):
         hint = "record it where it is plain, or without TLS, and give the roles `tls` by hand"
         raise EnvironmentRefused(f"what passed is TLS, which nobody can read or say again: {hint}")
+    try:
+        lines = compared(conversations)
+    except Unlike as unlike:
+        raise EnvironmentRefused(f"these are not recordings of the same conversation: {unlike}") from None
     draft = Draft(name, about, stem)
-    text = draft.text(conversation, [_line(conversation, one) for one in conversation.connections])
+    text = draft.text(conversation, lines)
     if len(text.encode()) > MOST:
         hint = ": say `-o FILE`, so that long messages lie beside it" if stem is None else ""
         raise EnvironmentRefused(f"the scenario has more than the 1 MiB that a file may have{hint}")
     made = Made(text, draft.files)
     _try(made)
     return made
-
-
-def _line(conversation: Conversation, connection: Connection) -> Line:
-    found = acts(connection, conversation.datagram)
-    messages = {
-        number: Message(known(act.data, conversation.servers))
-        for number, act in enumerate(found)
-        if isinstance(act, Turn)
-    }
-    return Line(connection, found, messages)
 
 
 def _try(made: Made) -> None:

@@ -55,7 +55,7 @@ def send(message: Message, manner: Manner) -> list[list[str]]:
 
 
 def _payload(parts: Sequence[Part], manner: Manner) -> Value:
-    values = [_segment(one, manner) for one in _segments(parts, manner)]
+    values = [_segment(one, manner) for one in segments(parts, manner.datagram)]
     if len(values) == 1:
         return values[0]
     return _join(values or [Value('""')])
@@ -126,7 +126,7 @@ def expect(message: Message, manner: Manner, timeout: str | None) -> list[list[s
         end = _ENDS[manner.framing]
         steps = [_line(_without(line, end)) for line in lines(message.parts)]
     else:
-        steps = [step for segment in _segments(message.parts, manner) for step in _taken(segment, manner)]
+        steps = [step for segment in segments(message.parts, manner.datagram) for step in _taken(segment, manner)]
     if timeout is not None:
         steps[0].append(f"timeout: {timeout}")
     return steps
@@ -196,6 +196,8 @@ def _as_heard(part: Part) -> Part:
 
 
 def _wildcards(parts: Sequence[Part]) -> Value:
+    if len(joined(parts)) > LONG and all(isinstance(part, Varying) for part in parts):
+        return Value(f"{{length: {len(joined(parts))}}}")
     wild = [isinstance(part, Varying) for part in parts for _ in part.data]
     value = hexadecimal(joined(parts), wild)
     notes = dict.fromkeys(part.note for part in parts if isinstance(part, Varying))
@@ -228,10 +230,10 @@ def _escaped(character: str) -> str:
 # --- both --------------------------------------------------------------------------------------
 
 
-def _segments(parts: Sequence[Part], manner: Manner) -> list[list[Part]]:
+def segments(parts: Sequence[Part], datagram: bool) -> list[list[Part]]:
     """The text at the beginning, and what is none behind it; all of a datagram."""
     data = joined(parts)
-    if manner.datagram or is_text(data):
+    if datagram or is_text(data):
         return [list(parts)]
     head = 0
     for line in lines(parts):
