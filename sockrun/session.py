@@ -59,6 +59,7 @@ class Settings:
     allow_hosts: Sequence[str] = ()  # beyond loopback
     seed: int | None = None  # of the simulated network; None: the real one
     retries: int = 0  # of what does not pass, on the real network; a simulated run would only be the same again
+    traced: bool = False  # what has passed is told with its trace, too
     tap: Tap = untapped  # who sees what passes the sockets
     choose: Choose | None = None  # among all that are selected, which then are all read before any is played
 
@@ -130,7 +131,7 @@ class Session:
         if settings.seed is not None:
             from sockrun.playing.simulation import Simulator
 
-            return ending.enter_context(closing(Simulator(settings.seed, watcher, settings.tap)))
+            return ending.enter_context(closing(Simulator(settings.seed, watcher, settings.tap, settings.traced)))
         guard = Guard(settings.allow_hosts, untrusted=settings.options.untrusted)
         network = Kernel(guard=guard, system=settings.tap(OperatingSystem()))
         ending.callback(network.close)
@@ -140,6 +141,7 @@ class Session:
             watcher=watcher,
             announce=self._announce,
             retries=settings.retries,
+            traced=settings.traced,
         )
         return ending.enter_context(closing(runner))
 

@@ -235,7 +235,7 @@ def test_when_one_report_cannot_be_written_the_other_says_so(sockrun: CommandLin
     assert json.loads(Path("e.jsonl").read_text().splitlines()[-1])["event"] == "run-end"
 
 
-@pytest.mark.parametrize("option", ["--junit", "--json"])
+@pytest.mark.parametrize("option", ["--junit", "--json", "--html"])
 @pytest.mark.parametrize("file", ["nowhere/report", "/dev/full", "."])
 def test_a_report_that_cannot_be_written_is_status_3(sockrun: CommandLine, option: str, file: str) -> None:
     sockrun.passing("a.yaml")
@@ -361,7 +361,7 @@ def test_a_bug_of_ours_says_so_with_its_traceback(sockrun: CommandLine, monkeypa
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_in_order_and_reports_it(sockrun: CommandLine, number: signal.Signals) -> None:
     sockrun.write("long.yaml", LONG)
-    words = [*COMMAND, "run", "long.yaml", "-v", "--junit", "r.xml"]
+    words = [*COMMAND, "run", "long.yaml", "-v", "--junit", "r.xml", "--html", "r.html"]
     # A shell may have it ignored for what runs in the background, and then it stays so.
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, preexec_fn=_listen_to_signals) as process:
         assert process.stdout is not None
@@ -375,6 +375,7 @@ def test_a_signal_ends_everything_in_order_and_reports_it(sockrun: CommandLine, 
     assert "pauses" in rest
     assert "1 interrupted" in rest
     assert ET.parse(sockrun.folder / "r.xml").getroot().get("errors") == "1"
+    assert (sockrun.folder / "r.html").read_text().endswith("</html>\n")
 
 
 def _listen_to_signals() -> None:

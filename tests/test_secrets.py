@@ -151,13 +151,13 @@ def test_no_report_shows_a_secret(name: str, tmp_path: Path) -> None:
 def test_no_command_shows_a_secret(name: str, sockrun: CommandLine) -> None:
     sockrun.write("a.yaml", FAILING[name])
     outcomes = [
-        sockrun("run", "a.yaml", "-v", "--json", "report.json", "--junit", "report.xml"),
+        sockrun("run", "a.yaml", "-v", "--json", "report.json", "--junit", "report.xml", "--html", "report.html"),
         sockrun("show", "a.yaml"),
         sockrun("list", "a.yaml"),
         sockrun("validate", "a.yaml"),
         sockrun("validate", "--format", "json", "a.yaml"),
     ]
-    files = [(sockrun.folder / name).read_text() for name in ("report.json", "report.xml")]
+    files = [(sockrun.folder / name).read_text() for name in ("report.json", "report.xml", "report.html")]
     assert shown(iter([text for one in outcomes for text in (one.out, one.err)] + files)) == []
     assert outcomes[0].status in (1, 3)  # the machine refuses a host without an address
 

@@ -102,7 +102,7 @@ FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /
 
 
 @FULL
-@pytest.mark.parametrize("option", ["--junit", "--json"])
+@pytest.mark.parametrize("option", ["--junit", "--json", "--html"])
 def test_a_full_disk_under_a_report_is_status_3(sockrun: CommandLine, option: str) -> None:
     sockrun.passing("a.yaml")
     status, _, err = run(sockrun, "run", "a.yaml", option, "/dev/full")
@@ -110,7 +110,7 @@ def test_a_full_disk_under_a_report_is_status_3(sockrun: CommandLine, option: st
     assert "/dev/full cannot be written: No space left on device" in err
 
 
-@pytest.mark.parametrize("option", ["--junit", "--json"])
+@pytest.mark.parametrize("option", ["--junit", "--json", "--html"])
 @pytest.mark.parametrize("where", ["a.yaml/report", "/proc/report", "missing/report", "."])
 def test_a_report_where_nothing_can_be_written_is_status_3(sockrun: CommandLine, option: str, where: str) -> None:
     """Below a file, in a folder that takes no files, in none, and in place of a folder."""

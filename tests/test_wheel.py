@@ -53,10 +53,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
-    """Every module, the templates, the schema and the mark that it is typed; no test, no cache."""
+    """Every module, the templates, the page, the schema and the mark that it is typed; no test, no cache."""
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    found = [*(TOP / "sockrun").rglob("*.py"), *(TOP / "sockrun" / "templates").glob("*.yaml")]
+    others = [("templates", "*.yaml"), ("reporters/page", "page.*")]
+    found = [*(TOP / "sockrun").rglob("*.py")]
+    found += [path for folder, pattern in others for path in (TOP / "sockrun" / folder).glob(pattern)]
     sources = {str(path.relative_to(TOP)) for path in found}
     assert names == sources | {"sockrun/py.typed", "sockrun/scenario.schema.json"}
 
@@ -76,7 +78,7 @@ def test_the_installed_package_is_the_one_that_runs(installed: Path, folder: Pat
         (["new", "udp"], 0, "wrote udp.yaml"),
         (["show", "good.yaml"], 0, "server: tcp server"),
         (["run", "good.yaml"], 0, "1 passed"),
-        (["run", "--junit", "report.xml"], 1, "1 passed, 1 failed"),
+        (["run", "--junit", "report.xml", "--html", "report.html"], 1, "1 passed, 1 failed"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else "",
 )

@@ -35,6 +35,10 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Manners:
     tap: Annotated[str | None, typer.Option(metavar="FILE", help="Write a TAP 14 report; - is standard output.")] = None
+    html: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write a page with a diagram of each scenario; - is standard output."),
+    ] = None
     github: Annotated[
         bool | None,
         typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,12 +110,12 @@ def run(
         tuple(allow_host or ()),
         (seed or 0) if simulate else None,
         manners.retries,
+        traced=manners.html is not None,
     )
-    reports = {"junit": junit, "json": json, "tap": manners.tap}
+    reports = {"junit": junit, "json": json, "tap": manners.tap, "html": manners.html}
     detail: Detail = "verbose" if verbose else "quiet" if quiet else "normal"
-    say = _sayer("-" in reports.values())
-    played = ci.rounds(manners, lambda: _play(settings, paths, reports, pcap, detail, manners), named_paths(paths), say)
-    raise typer.Exit(played)
+    once = partial(_play, settings, paths, reports, pcap, detail, manners)
+    raise typer.Exit(ci.rounds(manners, once, named_paths(paths), _sayer("-" in reports.values())))
 
 
 def _refuse(contradictions: Mapping[str, bool]) -> None:

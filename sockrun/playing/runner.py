@@ -31,7 +31,8 @@ class Attempt(NamedTuple):
 class Runner:
     """Plays programs over `network`; `stop` ends all that run, as Ctrl-C does.
 
-    One that does not pass, be it for its peers or for the machine, is played up to `retries` more times.
+    One that does not pass, be it for its peers or for the machine, is played up to `retries` more times. With `traced`
+    the result has a trace also where it passed.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Runner:
         watcher: Watcher | None = None,
         announce: Announce | None = None,
         retries: int = 0,
+        traced: bool = False,
     ) -> None:
         self._network = network
         self.door = network
         self._retries = retries
+        self._traced = traced
         self._announce = announce
         self._parallel = parallel
         self._watcher = watcher
@@ -114,7 +117,7 @@ class Runner:
             self._again_or_told(attempt, result)
             self._network.loop.hurry()
 
-        scene = Scene(program, self._network, ended, self._watcher, self._announce)
+        scene = Scene(program, self._network, ended, self._watcher, self._announce, traced=self._traced)
         self._running[scene] = program.fixed_ports
         self._room -= needed
         scene.start()

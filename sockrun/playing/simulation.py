@@ -104,8 +104,11 @@ class Simulation:
 class Simulator:
     """Plays programs, as `runner.Runner` does; every one has the same `seed`."""
 
-    def __init__(self, seed: int = 0, watcher: Watcher | None = None, tap: Tap = untapped) -> None:
+    def __init__(
+        self, seed: int = 0, watcher: Watcher | None = None, tap: Tap = untapped, traced: bool = False
+    ) -> None:
         self._seed = seed
+        self._traced = traced
         self._tap = tap
         self._watcher = watcher
         self._stopped = False
@@ -123,7 +126,7 @@ class Simulator:
                 return
 
     def _play(self, program: Program) -> Result:
-        simulation = Simulation(program, self._seed, watcher=self._watcher, tap=self._tap)
+        simulation = Simulation(program, self._seed, watcher=self._watcher, tap=self._tap, traced=self._traced)
         result = simulation.run(self._interrupted)
         if simulation.strayed:
             return outcome.skipped(program, f"it cannot be simulated: {simulation.strayed}")

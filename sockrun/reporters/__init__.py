@@ -29,6 +29,12 @@ def _tap(path: str) -> Reporter:
     return Tap(path)
 
 
+def _html(path: str) -> Reporter:
+    from sockrun.reporters.page.writing import Page
+
+    return Page(path)
+
+
 # The reports that go into a file, by their option's name; `-` stands for standard output. Each is imported
 # only where it is asked for: a run that reports to nobody should not pay for it.
-FILE_REPORTERS: dict[str, Callable[[str], Reporter]] = {"junit": _junit, "json": _json, "tap": _tap}
+FILE_REPORTERS: dict[str, Callable[[str], Reporter]] = {"junit": _junit, "json": _json, "tap": _tap, "html": _html}
