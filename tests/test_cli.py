@@ -29,7 +29,7 @@ def test_what_passes_is_a_line_each_and_a_summary(sockrun: CommandLine) -> None:
     assert (status, err) == (0, "")
 
 
-def test_a_failure_shows_step_place_bytes_and_transcript(sockrun: CommandLine) -> None:
+def test_a_failure_shows_step_place_bytes_and_a_diagram(sockrun: CommandLine) -> None:
     sockrun.write("bad.yaml", FAILS)
     status, out, _ = sockrun("run", "bad.yaml")
     assert status == 1
@@ -41,10 +41,20 @@ def test_a_failure_shows_step_place_bytes_and_transcript(sockrun: CommandLine) -
         '- expect: "pang\\n"',
         'expected "pang\\n"\n  received "pong\\n"\n             ^',
         "server  has ended",
-        '> "ping\\n"   step 1',
+        '├─ "ping\\n" ─▶',
         "1 failed",
     ):
         assert part in out
+
+
+def test_a_failure_shows_a_transcript_where_no_diagram_fits(
+    sockrun: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sockrun.write("bad.yaml", FAILS)
+    monkeypatch.setenv("COLUMNS", "40")
+    out = sockrun("run", "bad.yaml").out
+    assert "  transcript\n" in out
+    assert '> "ping\\n"   step 1' in out
 
 
 def test_without_paths_the_folder_scenarios_is_played_else_this_one(sockrun: CommandLine) -> None:

@@ -134,10 +134,11 @@ def test_an_example_for_another_tool_is_yaml(block: Block) -> None:
 
 
 def settled(text: str) -> str:
-    """The text without what differs from run to run: times and ports."""
+    """The text without what differs from run to run: times, who waited long enough for a bar, and ports."""
     text = re.sub(r"\(\d+ ms\)", "(N ms)", text)
     text = re.sub(r"\bin \d+\.\d\d s\b", "in N s", text)
     text = re.sub(r"(?m)^( *)\d+\.\d{3} ", r"\1N ", text)
+    text = re.sub(r"(?m)^.*┊.*\n", "", text).replace("┃", "│")
     return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
 
 

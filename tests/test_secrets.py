@@ -265,7 +265,7 @@ def test_secrets_of_the_command_line_and_of_the_environment_are_hidden(
     monkeypatch.setenv("SOCKRUN_TEST_TOKEN", "swordfish")
     sockrun.write("a.yaml", pair('[{expect: "x"}]', '[{send: "${password}"}]', "${env.SOCKRUN_TEST_TOKEN}"))
     assert "swordfish" not in (out := sockrun("run", "a.yaml").out)
-    assert '> "*********"' in out
+    assert '├─ "*********" ─' in out
     out = sockrun("run", "a.yaml", "-v", "--secret", "password=trustno1").out
     assert "trustno1" not in out
     assert '> "********"' in out

@@ -87,7 +87,7 @@ def test_a_failure_is_told_as_on_real_sockets(pair: CommandLine) -> None:
     real, simulated = pair("run", "bad.yaml"), pair("run", "bad.yaml", "--simulate")
     assert (real.status, simulated.status) == (1, 1)
     start = "expected"
-    told = [neutral(one.out[one.out.index(start) :].partition("transcript")[0]) for one in (real, simulated)]
+    told = [neutral(one.out[one.out.index(start) :].partition("diagram")[0]) for one in (real, simulated)]
     assert told[0] == told[1]
 
 

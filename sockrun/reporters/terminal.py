@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import indent
-from typing import Literal
+from typing import Literal, TextIO
 
 from sockrun.diagnostics import Diagnostic, render_all, visible
 from sockrun.reporters import transcript
@@ -88,7 +88,7 @@ class Terminal:
     def _lines(self, result: Result) -> Iterable[str]:
         if result.status in (Status.PASSED, Status.SKIPPED):
             return [] if self._detail == "quiet" else [_headline(result, self._style)]
-        return [*in_full(result, self._style), ""]
+        return [*in_full(result, self._style, self._target.stream), ""]
 
     # --- the bar ---
 
@@ -124,14 +124,27 @@ def summary(progress: Progress, style: Style) -> str:
 # --- one scenario ------------------------------------------------------------------------------
 
 
-def in_full(result: Result, style: Style) -> Iterator[str]:
-    """All that is shown of a scenario that did not pass; each string may hold several lines."""
+def in_full(result: Result, style: Style, stream: TextIO | None = None) -> Iterator[str]:
+    """All that is shown of a scenario that did not pass; each string may hold several lines.
+
+    What happened is a diagram where it fits on `stream`, else a transcript.
+    """
     yield _headline(result, style)
     for part in explain(result, style):
         yield indent(part, "  ")
     if result.trace:
-        yield "  " + style("strong", "transcript")
-        yield indent("\n".join(transcript.transcript(result.trace)), "  ")
+        diagram = None if stream is None else _diagram(result, style, stream)
+        yield "  " + style("strong", "transcript" if diagram is None else "diagram")
+        yield indent("\n".join(diagram or transcript.transcript(result.trace)), "  ")
+
+
+def _diagram(result: Result, style: Style, stream: TextIO) -> list[str] | None:
+    from sockrun.reporters.pictures import text
+    from sockrun.reporters.pictures.tracing import of_result
+
+    look = text.look_for(stream, style)
+    drawn = of_result(result, text.MOST_LINES).shortened(transcript.LINES)
+    return text.draw(drawn, look._replace(width=look.width - len("  ")))
 
 
 def invalid(path: str, diagnostics: Sequence[Diagnostic], style: Style) -> Iterator[str]:
