@@ -1,7 +1,7 @@
-"""What one run leaves for the next: how long each scenario took, and which did not pass.
+"""What one run leaves for the next: how long each scenario took, which did not pass, and which texts are right.
 
-It is one small file in a folder of its own, `.sockrun_cache` where the command was given. The one theory: nothing
-depends on it. It is written whole or not at all; one that cannot be read, or written, is told in one line and is
+These are two small files in a folder of its own, `.sockrun_cache` where the command was given. The one theory: nothing
+depends on them. Each is written whole or not at all; one that cannot be read, or written, is told in one line and is
 otherwise as good as none.
 """
 
@@ -14,11 +14,13 @@ from math import isfinite
 
 from sockrun.diagnostics import Diagnostic, EnvironmentRefused
 from sockrun.program import Program
+from sockrun.reading.shapes import SIZE, Shapes
 from sockrun.records import dataclass, field
 from sockrun.reporters.base import Progress, write_whole
 from sockrun.results import EXIT_STATUS, Result, Status, Trace
 
 _FILE = "runs.json"
+_SHAPES = "shapes"  # digests, one behind the other
 _VERSION = 1
 _GONE_BAD = frozenset(EXIT_STATUS) - {Status.INTERRUPTED}  # an interrupted one has shown nothing
 
@@ -51,6 +53,7 @@ class Memory:
     def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
         self._folder = folder
         self._path = os.path.join(folder, _FILE)
+        self._shapes = os.path.join(folder, _SHAPES)
         self._warn = warn
         self._warned = False
 
@@ -73,16 +76,33 @@ class Memory:
             "durations": {key: round(seconds, 3) for key, seconds in sorted(remembered.durations.items())},
             "failed": sorted(remembered.failed),
         }
+        self._write(self._path, json.dumps(text, indent=1) + "\n")
+
+    def shapes(self, version: str) -> Shapes:
+        """The texts that are known to be right, by this version of sockrun."""
+        try:
+            with open(self._shapes, "rb") as stream:
+                data = stream.read()
+        except OSError:
+            return Shapes(version)  # if it is there and cannot be read, the other file cannot either, and tells it
+        return Shapes(version, (data[at : at + SIZE] for at in range(0, len(data) - SIZE + 1, SIZE)))
+
+    def keep(self, shapes: Shapes) -> None:
+        learned = shapes.learned()
+        if learned is not None:
+            self._write(self._shapes, b"".join(sorted(learned)))
+
+    def _write(self, path: str, content: str | bytes) -> None:
         try:
             os.makedirs(self._folder, exist_ok=True)
             ignored = os.path.join(self._folder, ".gitignore")
             if not os.path.exists(ignored):
                 write_whole(ignored, "# Made by sockrun: what it remembers between runs.\n*\n")
-            write_whole(self._path, json.dumps(text, indent=1) + "\n")
+            write_whole(path, content)
         except OSError as error:
             self._useless(f"cannot be written: {error.strerror or error}")
         except EnvironmentRefused as refused:
-            self._useless(str(refused).removeprefix(f"{self._path} "))
+            self._useless(str(refused).removeprefix(f"{path} "))
 
     def _useless(self, why: str) -> None:
         if not self._warned:

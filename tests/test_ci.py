@@ -446,10 +446,10 @@ def test_what_was_not_played_stays_remembered(sockrun: CommandLine) -> None:
     assert "last failed: 1 of 2 scenarios" in sockrun("run", "--last-failed").out
 
 
-def test_the_cache_is_one_file_that_git_ignores(sockrun: CommandLine) -> None:
+def test_the_cache_is_a_folder_that_git_ignores(sockrun: CommandLine) -> None:
     sockrun.passing("a.yaml")
     sockrun("run")
-    assert sorted(path.name for path in Path(".sockrun_cache").iterdir()) == [".gitignore", "runs.json"]
+    assert sorted(path.name for path in Path(".sockrun_cache").iterdir()) == [".gitignore", "runs.json", "shapes"]
     assert "*" in Path(".sockrun_cache/.gitignore").read_text().splitlines()
     sockrun("run", "--cache", "elsewhere/it")
     assert Path("elsewhere/it/runs.json").exists()

@@ -47,7 +47,7 @@ LAYERS: dict[str, str] = {
     "outline": "commands diagnostics hexdump program values",
     "ending": "diagnostics",
     "choosing": "program",
-    "remembering": "diagnostics program reporters results",
+    "remembering": "diagnostics program reading reporters results",
     "watching": "diagnostics",
     "capture": "diagnostics network reporters results",
     "session": "commands compiling diagnostics network playing program reporters results",

@@ -107,12 +107,14 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def shard_of(manners: Manners) -> Shard | None:
-    from sockrun.choosing import shard
-
     if manners.last_failed and manners.no_cache:
         raise typer.BadParameter("--last-failed needs what --no-cache leaves out")
+    if manners.shard is None:
+        return None
+    from sockrun.choosing import shard
+
     try:
-        return None if manners.shard is None else shard(manners.shard)
+        return shard(manners.shard)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--shard") from None
 

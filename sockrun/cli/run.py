@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sockrun import __version__
 from sockrun.cli import ci
 from sockrun.cli.application import app, examples
 from sockrun.cli.files import assignments, find_files, make_options, named_paths, nothing_selected, show_line
@@ -143,8 +144,10 @@ def _play(
 
     stdout_is_taken = "-" in reports.values()
     say = _sayer(stdout_is_taken)
-    memory = ci.memory(manners)
-    settings = replace(settings, choose=ci.chooser(manners, memory, say))
+    memory, pool = ci.memory(manners), ci.pool(manners)
+    shapes = memory.shapes(__version__) if memory is not None and pool is None else None  # workers learn for themselves
+    options = replace(settings.options, shapes=shapes)
+    settings = replace(settings, options=options, choose=ci.chooser(manners, memory, say))
     files = find_files(paths)
     reporters = [*_reporters(reports, detail, manners.durations), *ci.reporters(manners, memory, stdout_is_taken)]
     if pcap is not None:
@@ -153,13 +156,14 @@ def _play(
         capture = Capture(pcap, simulated=settings.seed is not None)
         reporters.append(capture)
         settings = replace(settings, tap=capture.tap)
-    pool = ci.pool(manners)
     if pool is None:
         progress = Session(settings, reporters, interrupts, _announcer(say)).run(files)
     else:
         from sockrun.spreading.spread import Spread
 
         progress = Spread(settings, reporters, pool, interrupts).run(files)
+    if memory is not None and shapes is not None:
+        memory.keep(shapes)
     if not (progress.selected or progress.left_out or progress.invalid or progress.interrupted):
         complain(nothing_selected(settings.selection, files))
     return progress

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from sockrun.diagnostics import Diagnostic, Invalid, Problems, quoted
 from sockrun.reading import document, schema
+from sockrun.reading.shapes import Shapes
 from sockrun.records import dataclass, replace
 from sockrun.source import Node, Source, Span
 
@@ -39,19 +40,20 @@ def is_fragment(root: Node) -> bool:
     return "steps" in root.mapping and root.mapping.keys() <= {"steps", "description"}
 
 
-def expanded(root: Node, pack: Path, problems: Problems) -> Node:
+def expanded(root: Node, pack: Path, problems: Problems, shapes: Shapes | None = None) -> Node:
     """The scenario's tree with the steps of all included files in it."""
     if "include" not in root.span.source.text:
         return root
     path = Path(root.span.source.path)
-    return _Reader(pack, problems).scenario(root, _File(path.parent, (path.resolve(),)))
+    return _Reader(pack, problems, shapes).scenario(root, _File(path.parent, (path.resolve(),)))
 
 
 class _Reader:
     """Reads what one scenario includes; each file is read from the disk, and held against the schema, once."""
 
-    def __init__(self, pack: Path, problems: Problems) -> None:
+    def __init__(self, pack: Path, problems: Problems, shapes: Shapes | None) -> None:
         self._pack = pack.resolve()
+        self._shapes = shapes
         self._problems = problems
         self._texts: dict[Path, str | None] = {}  # None: it has been told why the file cannot be included
         self._characters = 0
@@ -119,7 +121,7 @@ class _Reader:
             self._texts[path] = None
             self._problems.found.extend(invalid.diagnostics)
             return None
-        wrong = schema.check(root, "fragment") if first else []
+        wrong = schema.check(root, "fragment", self._shapes) if first else []
         if wrong:
             self._texts[path] = None
             self._problems.found.extend(wrong)

@@ -22,6 +22,7 @@ from sockrun.diagnostics import Diagnostic, Invalid, Problems, in_order
 from sockrun.masking import Mask, guessed
 from sockrun.program import Program
 from sockrun.reading import document, schema
+from sockrun.reading.shapes import Shapes
 from sockrun.records import dataclass, field, replace
 from sockrun.source import Node, Source, Span
 from sockrun.wire.contents import MESSAGE_LIMIT
@@ -34,7 +35,8 @@ _FOREIGN = frozenset({"node_modules"})
 class Options:
     """What the command line says about all scenarios. `timeout` (seconds) stands for each scenario's own.
 
-    `folders` are those that were named: each is a pack, with all that lies in it. `max_message` is in bytes.
+    `folders` are those that were named: each is a pack, with all that lies in it. `max_message` is in bytes. `shapes`:
+    which texts need not be held against the schema.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class Options:
     swaps: Swaps = field(default_factory=Swaps)
     untrusted: bool = False
     max_message: int = MESSAGE_LIMIT
+    shapes: Shapes | None = None
 
     def folder(self, path: Path) -> Path | None:
         """The first of `folders` that the file lies in; None for one that was named itself."""
@@ -136,7 +139,7 @@ def _loaded(root: Node, pack: Path, options: Options, mask: Mask | None, problem
     fragment = includes.is_fragment(root)
     gaps = {diagnostic.span for diagnostic in problems.errors if diagnostic.code in document.GAPS}
     told = gaps.union(_keys_of(root, gaps) if gaps else ())
-    found = schema.check(root, "fragment" if fragment else "scenario")
+    found = schema.check(root, "fragment" if fragment else "scenario", options.shapes)
     shape = [diagnostic for diagnostic in found if diagnostic.span not in told]
     problems.found.extend(shape)
     if fragment:
@@ -144,7 +147,7 @@ def _loaded(root: Node, pack: Path, options: Options, mask: Mask | None, problem
     wrong = [*gaps, *(diagnostic.span for diagnostic in shape)]
     usable = with_holes(root, wrong) if wrong else root
     if usable is not None:
-        whole = includes.expanded(usable, pack, problems)
+        whole = includes.expanded(usable, pack, problems, options.shapes)
         _check_trust(whole, options)
         programs = [_discreet(program, mask) for program in _programs(whole, pack, options, problems)]
     return Loaded(source.path, () if problems.errors else tuple(programs), tuple(in_order(problems.found)))

@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Sequence
 
 from sockrun.diagnostics import EnvironmentRefused
-from sockrun.playing.discretion import masked
 from sockrun.playing.frame import Frame, StepFailed, refusal
 from sockrun.program import Program
 from sockrun.records import dataclass, replace
@@ -76,7 +75,11 @@ def result(
         source=program.source,
         detail=verdict.detail,
     )
-    return found if program.mask is None else masked(found, program.mask)
+    if program.mask is None:
+        return found
+    from sockrun.playing.discretion import masked  # start-up
+
+    return masked(found, program.mask)
 
 
 # What may be otherwise the next time; a bug of ours must not hide behind a second attempt.

@@ -13,7 +13,6 @@ from sockrun.commands import Address, Command, Connect, Ended, Event, Match, Sen
 from sockrun.masking import Mask
 from sockrun.network.interface import Channel
 from sockrun.network.loop import Loop
-from sockrun.playing.discretion import Watching
 from sockrun.program import Heading, Place
 from sockrun.results import Connection, Rounds, Trace
 
@@ -44,13 +43,19 @@ class Tap(Protocol):
     def wrote(self, process: str, stream: Literal["stdout", "stderr"], data: bytes) -> None: ...
 
 
+def _masking(watcher: Watcher, mask: Mask) -> Watcher:
+    from sockrun.playing.discretion import Watching  # start-up
+
+    return Watching(watcher, mask)
+
+
 class Recorder:
     """One scenario's trace, from the moment it is made. `watcher` sees every entry at once, secrets hidden."""
 
     def __init__(self, loop: Loop, scenario: str, watcher: Watcher | None, mask: Mask | None = None) -> None:
         self._loop = loop
         self._scenario = scenario
-        self._watcher = watcher if watcher is None or mask is None else Watching(watcher, mask)
+        self._watcher = watcher if watcher is None or mask is None else _masking(watcher, mask)
         self._mask = mask
         self._started = loop.now()
         self._turned_away: dict[str, Event] = {}  # roles whose connection is none, and why

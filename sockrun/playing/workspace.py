@@ -6,7 +6,6 @@ Its path is short, since a unix socket's path holds 107 bytes (unix(7)).
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from pathlib import Path
 
@@ -34,7 +33,7 @@ class Workspace:
         """The folder's absolute path. Raises: EnvironmentRefused."""
         if self._folder is None:
             base = os.environ.get("TMPDIR") or BASE
-            folder = os.path.join(base, f"sockrun-{secrets.token_hex(4)}")
+            folder = os.path.join(base, f"sockrun-{os.urandom(4).hex()}")
             try:
                 os.mkdir(folder, 0o700)
             except OSError as error:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from sockrun.diagnostics import MOST, Diagnostic, Invalid
+from sockrun.reading.shapes import Shapes
 from sockrun.source import Node
 
 if TYPE_CHECKING:
@@ -141,14 +142,19 @@ class Mistake(NamedTuple):
     owner: Schema | None = None
 
 
-def check(root: Node, part: Part = "scenario") -> list[Diagnostic]:
+def check(root: Node, part: Part = "scenario", shapes: Shapes | None = None) -> list[Diagnostic]:
     """What is wrong with the shape of a file, by place; a `fragment` is a file for `include`.
 
     Raises: Invalid, where that is so much that the rest is not looked for.
     """
+    text = root.span.source.text
+    if shapes is not None and shapes.has(text, part):
+        return []
     plain: Any = root.plain()
     errors = list(islice(_validator(part).iter_errors(plain), MOST + 1))
     if not errors:
+        if shapes is not None:
+            shapes.add(text, part)
         return []
     from sockrun.reading.schema_errors import explain  # here, since a file without mistakes should not pay for it
 
