@@ -332,7 +332,7 @@ SIMULATED = ["dns_query", "length_prefixed_rpc", "mock_server", "retry_after_res
 MUTANTS = [one for name in SIMULATED for one in mutants((SCENARIOS / f"{name}.yaml").read_text())]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(MUTANTS), st.data())
 def test_no_change_makes_sockrun_crash(mutant: tuple[package.Program, Mutant], data: st.DataObject) -> None:
     """Two at once, too."""

@@ -115,7 +115,7 @@ MOVES = st.lists(
 OURS = st.sampled_from([(True, True), (True, False), (False, True)])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts=HOSTS, ours=OURS, number=st.integers(0, 70_000), moves=MOVES)
 def test_what_the_ends_said_is_read_back(
     hosts: tuple[Host, Host], ours: tuple[bool, bool], number: int, moves: list[tuple[str, ...]]
@@ -162,7 +162,7 @@ def test_what_is_sent_to_a_closed_end_is_answered_with_a_reset() -> None:
     assert conversation[-1].source == V4[1]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(hosts=HOSTS, data=st.binary(max_size=60) | st.just(b"\xff\xff" * 100))
 def test_datagrams_are_read_back(hosts: tuple[Host, Host], data: bytes) -> None:
     written = Written()
@@ -173,7 +173,7 @@ def test_datagrams_are_read_back(hosts: tuple[Host, Host], data: bytes) -> None:
 # --- secrets -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     secrets=st.lists(st.text("ab=", min_size=4, max_size=9).map(str.encode), min_size=1, max_size=2),
     pieces=st.lists(st.text("ab=", max_size=12).map(str.encode), max_size=12),

@@ -182,7 +182,7 @@ def test_without_chunks_the_pause_is_between_the_repetitions() -> None:
     assert commands(instruction) == [Send(b"x"), Sleep(0.01), Send(b"x"), Sleep(0.01), Send(b"x")]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(min_size=1, max_size=40), chunk=st.integers(1, 50), repeat=st.integers(0, 4))
 def test_chunks_lose_nothing_and_are_no_longer_than_asked_for(data: bytes, chunk: int, repeat: int) -> None:
     parts = sent(only(steps(f"- {{send: {{hex: {data.hex()!r}}}, chunk: {chunk}, repeat: {repeat}}}")))

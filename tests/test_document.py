@@ -494,13 +494,13 @@ def shown(reading: Callable[[], Node]) -> list[str]:
 @example(text='"\\UFFFFFFFF"')
 @example(text="%TAG ! tag:yaml.org,2002:\n---\n!int x")
 @example(text="&a [*a, *a")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_gives_a_tree_or_diagnostics_that_can_be_shown(text: str, loader: Loader) -> None:
     assert all(message.startswith("x.yaml:") for message in shown(lambda: tree(text, loader)))
 
 
 @given(data=st.binary(max_size=60) | YAML_LIKE.map(lambda pieces: "".join(pieces).encode(errors="replace")))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_give_a_tree_or_diagnostics(tmp_path: Path, data: bytes) -> None:
     path = written(tmp_path, data)
     assert all(message.startswith("x.yaml:") for message in shown(lambda: read(load(path, "x.yaml"))))
@@ -525,6 +525,6 @@ def escaped(value: object) -> str:
 
 @both
 @given(value=JSON)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_written_as_json_is_read_back(value: object, loader: Loader) -> None:
     assert plain(escaped(value), loader) == value

@@ -306,7 +306,7 @@ def chunks(data: bytes, cuts: Iterable[int]) -> list[bytes]:
     st.lists(st.integers(0, 2000), max_size=8),
     st.binary(max_size=4),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_messages_come_back_however_they_are_split(
     text: str, bodies: list[bytes], cuts: list[int], behind: bytes
 ) -> None:

@@ -103,7 +103,7 @@ def _piece_of_another(draw: st.DrawFn, text: str) -> str:
 CHANGES = [_another_value, _another_value, _another_character, _lines_moved, _piece_of_another]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(changed())
 def test_a_file_changed_at_random_is_a_program_or_messages(text: str) -> None:
     hold(load_text(text, "tests/changed.yaml"))

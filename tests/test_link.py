@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sockrun.network.link import HELD_BACK, ROOM, DatagramLink, End, Link, StreamLink
 from sockrun.program import Corrupt, Faults
 
-LAW = settings(max_examples=60, deadline=None)
+LAW = settings(max_examples=60)
 Left = list[tuple[float, bytes | End]]
 
 

@@ -125,7 +125,7 @@ def test_programs_come_only_from_a_file_without_errors() -> None:
     assert [diagnostic.code for diagnostic in result.diagnostics] == ["unbound-name"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     text=st.sampled_from(WRITTEN),
     lost=st.sets(st.integers(0, 40), max_size=3),

@@ -46,7 +46,7 @@ def _shortest(pattern: bytes, wire: bytes) -> int | None:
     return next((n for n in range(1, len(wire) + 1) if compiled.fullmatch(wire[:n])), None)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(PLAIN, BYTES, st.sets(st.integers(1, 9)))
 def test_a_pattern_that_looks_no_further_is_decided_as_by_the_loop(text: str, wire: bytes, places: set[int]) -> None:
     """Match, mismatch and place of the mismatch are those of the loop, however the bytes are split."""
@@ -63,7 +63,7 @@ def test_a_pattern_that_looks_no_further_is_decided_as_by_the_loop(text: str, wi
     assert fed(Regex(pattern, "it"), cut(wire, places)) == expected
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(LOOKING, BYTES, st.sets(st.integers(1, 9)))
 @example(r"\s\b\w", b"\na", {1})
 @example(r"a\w*?(?<=b)", b"aab", {1, 2})
@@ -77,7 +77,7 @@ def test_a_pattern_that_looks_further_takes_the_shortest_run(text: str, wire: by
     assert outcome == fed(Regex(pattern, "it"), [wire])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(LOOKING, BYTES.filter(lambda wire: len(wire) <= 3))
 def test_never_means_never(text: str, wire: bytes) -> None:
     """After a mismatch no continuation of up to three bytes could have matched."""

@@ -121,7 +121,7 @@ def test_bytes_behind_change_nothing(text: str, wire: bytes, outcome: Outcome, b
         assert fed(wanted, [*chunks, behind]) == outcome.with_behind(behind)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_split_gives_the_same_verdict(data: st.DataObject) -> None:
     """For every form, on bytes near what it wants: any split has the outcome of the whole."""
@@ -134,7 +134,7 @@ def test_any_split_gives_the_same_verdict(data: st.DataObject) -> None:
     assert fed(wanted, cut(bytes(near), places)) == fed(wanted, [bytes(near)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from([b"ab", b"aab", b"b"]), min_size=1, max_size=12), st.data())
 def test_messages_one_behind_the_other_are_taken_one_by_one(parts: list[bytes], data: st.DataObject) -> None:
     """Reading with `contains` again and again gives back what the stream was put together from."""

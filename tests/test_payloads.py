@@ -333,7 +333,7 @@ def nested(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @given(st.recursive(TEXTS | BULKS, nested, max_leaves=6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_pieces_are_the_whole(text: str) -> None:
     payload = compiled(text)
     pieces = list(payload.pieces(SCOPE))

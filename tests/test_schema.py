@@ -474,7 +474,7 @@ def noded(value: Any) -> Node:
 
 
 @given(step=values, role=st.dictionaries(st.sampled_from(sorted(schema.keys("role"))), values, max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_the_schema_refuses_is_told(step: Any, role: dict[str, Any]) -> None:
     """Finding the best of several errors never ends with none, and no shape at all breaks the telling."""
     plain = {"roles": {"a": {"steps": [step], **role}}}

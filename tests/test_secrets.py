@@ -165,7 +165,7 @@ def test_no_command_shows_a_secret(name: str, sockrun: CommandLine) -> None:
 alphabet = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     secret=st.text(alphabet, min_size=1, max_size=20).map("Zq9~{}".format),  # no word of a report
     chunk=st.integers(1, 9),
@@ -355,7 +355,7 @@ def test_places_stay_where_they_are() -> None:
         assert "hun" not in excerpt
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     secret=st.binary(min_size=4, max_size=24),
     before=st.binary(max_size=12),

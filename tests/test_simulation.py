@@ -177,7 +177,7 @@ def verdict(result: Result) -> tuple[str, str, str]:
     return result.status, kind, neutral(result.reason)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
 @given(scenarios())
 def test_any_scenario_has_the_same_verdict_on_both_networks(text: str) -> None:
     """In the same words, a deadlock's too. Where two things go wrong within a millisecond, a busy machine may tell the
@@ -204,7 +204,7 @@ class Cut(Plain):
 ENDS = ["", ", shutdown", ", expect_close"]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.data(), st.lists(st.tuples(WORD, st.booleans()), min_size=1, max_size=6), st.sampled_from(ENDS))
 def test_no_cut_of_a_stream_changes_the_verdict(data: st.DataObject, words: list[tuple[str, bool]], end: str) -> None:
     """Where the roles agree on what is said, however it arrives; and where one byte is wrong it fails however."""
@@ -218,7 +218,7 @@ def test_no_cut_of_a_stream_changes_the_verdict(data: st.DataObject, words: list
     assert cut.status == plain.status, (plain.reason, cut.reason)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(scenarios(), st.integers(0, 3), st.integers(1, 40), st.integers(1, 9))
 def test_simulated_time_never_runs_backwards(text: str, seed: int, latency: int, size: int) -> None:
     program = replace(valid(text), network=Faults(latency=latency / 1000, jitter=0.01, segment=size, reorder=0.5))
@@ -249,7 +249,7 @@ def taken(pieces: list[bytes]) -> str:
     return f'{{expect: {{length: {len(whole)}, sha256: "{sha256(whole).hexdigest()}"}}}}, expect_close'
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data(), NETWORKS, PIECES, PIECES, st.sampled_from(["protocol: tcp", 'protocol: unix, path: "${dir}/s"']))
 def test_no_byte_is_lost_or_made_up(
     data: st.DataObject, faults: Faults, there: list[bytes], back: list[bytes], protocol: str
@@ -269,7 +269,6 @@ def test_no_byte_is_lost_or_made_up(
     passes(in_memory(replace(program, network=faults), conditions=cut)[0])
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=8), st.sampled_from([0.0, 0.02]), st.none() | st.just(999))
 def test_no_datagram_is_lost_or_made_up(data: list[bytes], latency: float, bandwidth: int | None) -> None:
     """Where `network` says nothing of it: each comes once, whole and in its order, and nothing comes behind them."""

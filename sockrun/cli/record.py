@@ -28,7 +28,7 @@ LOOK_AGAIN = 0.01  # seconds
 Command = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[-- COMMAND...]",
+        metavar="-- COMMAND",
         help="A program to run, until it ends; {host}, {port} and {address} in it are where it must turn to, as are "
         "SOCKRUN_HOST and SOCKRUN_PORT in its environment. Without one: whoever comes, until Ctrl-C.",
         show_default=False,
