@@ -8,6 +8,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 import sockrun as library
 from sockrun.recording import captures
+from sockrun.recording.conversation import Left
 from tests.command_line import CommandLine
 from tests.playing import lacking
 from tests.test_recording import CONVERSATIONS
@@ -84,12 +86,23 @@ def test_what_tcpdump_captured_is_the_same(sockrun: CommandLine) -> None:
         assert dump.stderr is not None
         assert any("listening on" in line for line in dump.stderr)
         assert sockrun("run", "a.yaml", "--pcap", "b.pcapng").status == 0
+        (ours,) = captures.read("b.pcapng")
+        theirs = captured(ours)
         dump.send_signal(signal.SIGINT)
         dump.stderr.read()
-    (ours,) = captures.read("b.pcapng")
-    (theirs,) = [one for one in captures.read("a.pcap") if (one.client, one.server) == (ours.client, ours.server)]
     for side in ("client", "server"):
         assert theirs.connection.whole(side) == ours.connection.whole(side)
+
+
+def captured(ours: captures.Stream) -> captures.Stream:
+    """The same stream in `a.pcap`, when all of it has got there."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for one in captures.read("a.pcap"):
+            over = sum(isinstance(event, Left) for event in one.connection.events) == 2
+            if (one.client, one.server) == (ours.client, ours.server) and over:
+                return one
+    raise AssertionError("tcpdump has not written all of it")
 
 
 # --- segments ----------------------------------------------------------------------------------

@@ -118,9 +118,10 @@ def test_an_invalid_file_is_an_error_as_sockrun_shows_it(pytester: pytest.Pytest
 
 
 def reported(pytester: pytest.Pytester, name: str) -> list[str]:
-    """What the command shows of a file, but for the summary."""
+    """What the command shows of a file where there is no room for a diagram, but for the summary."""
     command = [sys.executable, "-m", "sockrun", "run", name]
-    done = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, timeout=60)
+    narrow = {**os.environ, "COLUMNS": "40"}
+    done = subprocess.run(command, cwd=pytester.path, env=narrow, capture_output=True, text=True, timeout=60)
     return settled(done.stdout).splitlines()[:-1]
 
 

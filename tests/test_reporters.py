@@ -457,3 +457,20 @@ def test_what_is_sent_once_somebody_listens_is_shown_as_sent() -> None:
             {side: client, to: nobody, steps: [expect_refused, {connect: {to: server}}, {send: "y"}, {expect: "z"}]}
     """
     assert '> "y"' in [describing.describe(entry) for entry in play(text).trace]
+
+
+def test_many_copies_that_do_the_same_are_told_as_one() -> None:
+    idle = [Waiting(f"client[{number}]", "has ended", None) for number in range(500)]
+    busy = [Waiting("server[0]", "waits for a connection", None), Waiting("client[500]", "pauses", None)]
+    unread = tuple((f"server[{number}]", b"x") for number in range(12))
+    result = Result(
+        "a.yaml", "", "a.yaml", (), Status.FAILED, 1.0, "no", waiting=(*idle[:250], *busy, *idle[250:]), unread=unread
+    )
+    told = "\n".join(explain(result, Style(False))).splitlines()
+    start = told.index("what each role was doing")
+    assert told[start + 1 : start + 4] == [
+        "  client x 500  has ended",
+        "  server[0]     waits for a connection",
+        "  client[500]   pauses",
+    ]
+    assert told[-2:] == ['  server[9]  "x"', "  ... and of 2 more"]

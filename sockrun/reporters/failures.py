@@ -6,7 +6,7 @@ was everybody else doing, and what came that nobody wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sockrun.diagnostics import Diagnostic, render, visible
 from sockrun.hexdump import brief, compare, escaped, is_text, marked
@@ -18,6 +18,8 @@ from sockrun.values import Value
 ISSUES = "please report it with the lines below and the scenario, where the project keeps its issues"
 
 OUTPUT_LINES = 10  # of a program, at the end of what it wrote
+MANY = 4  # copies of a role that do the same, from which on they are counted
+UNREAD = 10  # entries of what no step took
 
 
 def explain(result: Result, style: Style) -> Iterator[str]:
@@ -94,8 +96,19 @@ def _others(result: Result, style: Style) -> Iterator[str]:
     others = [who for who in result.waiting if who.role != failed]
     if others:
         yield style("strong", "what the others were doing" if failed else "what each role was doing")
-        width = max(len(who.role) for who in others)
-        yield from (f"  {who.role:<{width}}  {visible(who.doing)}{_at(who)}" for who in others)
+        told = list(_together(others))
+        width = max(len(name) for name, _ in told)
+        yield from (f"  {name:<{width}}  {doing}" for name, doing in told)
+
+
+def _together(waiting: Sequence[Waiting]) -> Iterator[tuple[str, str]]:
+    """Who does what; many copies of a role that do the same are told as one."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for who in waiting:
+        role = who.role.partition("[")[0]
+        groups.setdefault((role, visible(who.doing) + _at(who)), []).append(who.role)
+    for (role, doing), names in groups.items():
+        yield from [(f"{role} x {len(names)}", doing)] if len(names) >= MANY else ((name, doing) for name in names)
 
 
 def _at(who: Waiting) -> str:
@@ -109,8 +122,10 @@ def _unread(result: Result, style: Style) -> Iterator[str]:
     unread = [entry for entry in result.unread if entry != shown]
     if unread:
         yield style("strong", "bytes that no step took")
-        width = max(len(role) for role, _ in unread)
-        yield from (f"  {role:<{width}}  {brief(data)}" for role, data in unread)
+        width = max(len(role) for role, _ in unread[:UNREAD])
+        yield from (f"  {role:<{width}}  {brief(data)}" for role, data in unread[:UNREAD])
+        if len(unread) > UNREAD:
+            yield f"  ... and of {len(unread) - UNREAD:,} more"
 
 
 def _output(result: Result, style: Style) -> Iterator[str]:
