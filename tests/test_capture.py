@@ -301,9 +301,12 @@ def test_an_interrupted_run_has_its_capture_whole(sockrun: CommandLine) -> None:
 
 
 def test_a_pipe_is_written_as_it_goes(sockrun: CommandLine) -> None:
+    """It is opened first for reading, without waiting for a writer, and holds more than is written."""
     os.mkfifo("pipe")
     sockrun.write("a.yaml", HELLO)
-    with subprocess.Popen([*COMMAND, "run", "a.yaml", "--pcap", "pipe"], stdout=subprocess.DEVNULL) as process:
-        (conversation,) = conversations(Path("pipe").read_bytes())
-    assert process.returncode == 0
+    with open("pipe", "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as pipe:
+        command = [*COMMAND, "run", "a.yaml", "--pcap", "pipe"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (conversation,) = conversations(pipe.read())
     assert said(conversation) == (b"ping", b"pong!")
