@@ -26,8 +26,9 @@ BILLION = 10**9
 
 
 def hold(loaded: Loaded) -> None:
-    """What is true of any file: a program, errors, or steps to be included; and what is found can be shown."""
-    assert bool(loaded.programs) + bool(loaded.errors) + loaded.fragment == 1
+    """What is true of any file: a program, or errors, or steps to be included, which may have errors too; and what is
+    found can be shown."""
+    assert bool(loaded.programs) != (bool(loaded.errors) or loaded.fragment)
     assert "\0" not in "".join(render_all(loaded.diagnostics))
 
 
@@ -105,6 +106,7 @@ CHANGES = [_another_value, _another_value, _another_character, _lines_moved, _pi
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(changed())
+@example("    steps:\n# Only a comment.\n")
 def test_a_file_changed_at_random_is_a_program_or_messages(text: str) -> None:
     hold(load_text(text, "tests/changed.yaml"))
 
