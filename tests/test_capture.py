@@ -277,6 +277,7 @@ def test_a_file_system_that_fills_up_leaves_no_file(sockrun: CommandLine) -> Non
     sockrun.write("a.yaml", BIG.replace("SIZE", str(8 * MIB)))
     limited = (
         "import resource, runpy, sys; sys.argv[0] = 'sockrun'; "
+        "sys.dont_write_bytecode = True; "  # else a module's is cut off, and stays so
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); runpy.run_module('sockrun', run_name='__main__')"
     )
     command = [sys.executable, "-c", limited, "run", "a.yaml", "--no-cache", "--pcap", "a.pcapng"]
