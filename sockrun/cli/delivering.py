@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sockrun.reporters.base import STDOUT
+
 if TYPE_CHECKING:
     from sockrun.recording.conversation import Conversation
-
-STDOUT = "-"
 
 Output = Annotated[
     str | None,

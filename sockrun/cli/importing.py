@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sockrun.cli.application import app, examples
-from sockrun.cli.delivering import STDOUT, Force, Name, Output, deliver, say
+from sockrun.cli.delivering import Force, Name, Output, deliver, say
 from sockrun.cli.sparing import SparingCommand
 from sockrun.diagnostics import EnvironmentRefused
+from sockrun.reporters.base import STDOUT
 
 if TYPE_CHECKING:
     from sockrun.recording.conversation import Conversation

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sockrun.cli.application import app, examples
-from sockrun.cli.delivering import STDOUT, Force, Output
+from sockrun.cli.delivering import Force, Output
 from sockrun.cli.sparing import SparingCommand
 
 
@@ -22,7 +22,7 @@ def new(
     """Begin a scenario from a template."""
     from sockrun.diagnostics import did_you_mean
     from sockrun.recording.making import check_free
-    from sockrun.reporters.base import write_whole
+    from sockrun.reporters.base import STDOUT, write_whole
     from sockrun.templates import TEMPLATES, text
 
     if template is None:

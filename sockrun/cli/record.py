@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sockrun.cli.application import app, examples
-from sockrun.cli.delivering import STDOUT, Force, Name, Output, deliver, say
+from sockrun.cli.delivering import Force, Name, Output, deliver, say
 from sockrun.cli.options import AllowedHosts
 from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import INTERRUPTED, complain
+from sockrun.reporters.base import STDOUT
 
 if TYPE_CHECKING:
     from sockrun.commands import Address

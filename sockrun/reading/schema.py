@@ -36,6 +36,7 @@ _FILE = "scenario.schema.json"
 # --- the schema and its tables -----------------------------------------------------------------
 
 
+@cache
 def text() -> str:
     """The schema's own text. In a checkout it lies beside the package, in an installed package inside it."""
     package = Path(__file__).parent.parent

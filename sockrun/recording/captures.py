@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 from sockrun.commands import Address
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.recording.conversation import OTHER, Connection, Left, Said, Side
-from sockrun.records import dataclass, field
+from sockrun.records import dataclass
 
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _HALF = 1 << 31  # of the sequence numbers, which begin anew after 2**32
@@ -40,7 +40,7 @@ class Stream:
     connection: Connection
     midway: bool = False
     wrong: str = ""
-    size: int = field(default=0)  # bytes that were said
+    size: int = 0  # bytes that were said
 
     def __str__(self) -> str:
         return f"{self.protocol} {self.client} to {self.server}, {self.size} bytes"

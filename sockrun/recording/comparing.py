@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sockrun.recording.addresses import known, readdressed
 from sockrun.recording.conversation import OTHER, Connection, Conversation, Said, Side
-from sockrun.recording.differences import Span, Unlike, spans
+from sockrun.recording.differences import Span, Unlike, even, spans
 from sockrun.recording.parts import Echo, Part, Varying, joined
 from sockrun.recording.scalars import is_text
 from sockrun.recording.steps import Message, segments
@@ -26,7 +26,7 @@ def compared(conversations: Sequence[Conversation]) -> list[Line]:
     first = conversations[0]
     if len({(one.protocol, one.datagram) for one in conversations}) > 1:
         raise Unlike("they are not over the same protocol")
-    if len({len(one.connections) for one in conversations}) > 1:
+    if not even([one.connections for one in conversations]):
         raise Unlike("there are not as many connections in each")
     versions = zip(*([_said(one, each, first) for each in one.connections] for one in conversations), strict=True)
     return [_line(first, connection, each) for connection, each in zip(first.connections, versions, strict=True)]
@@ -59,7 +59,7 @@ def _line(first: Conversation, connection: Connection, versions: Sequence[Saying
 
 def _differing(side: Side, versions: Sequence[Sequence[bytes]]) -> list[Span]:
     """Where what a side says differs, counted through all that it says."""
-    if len({len(one) for one in versions}) > 1:
+    if not even(versions):
         raise Unlike(f"the {side} does not send as many datagrams in each")
     found: list[Span] = []
     at = 0
@@ -154,14 +154,14 @@ def _pattern(turn: _Turn, span: Span, datagram: bool) -> str:
     """One that ends by itself, where nothing follows on a stream."""
     if datagram or not span.pattern or span.end < len(turn.data):
         return span.pattern
-    if len({len(version) for version in span.versions}) > 1:
+    if not span.even:
         raise Unlike(f"what the {turn.side} says ends in {span.note} of different length, so that nobody knows its end")
     return f"[^\\r\\n]{{{len(span.versions[0])}}}"
 
 
 def _check(parts: Sequence[Part], turn: _Turn, datagram: bool) -> None:
     """Hold that what differs within bytes that are no text is as long in each. Raises: Unlike."""
-    longer = {span.versions[0] for span in turn.spans if len({len(version) for version in span.versions}) > 1}
+    longer = {span.versions[0] for span in turn.spans if not span.even}
     for segment in segments(parts, datagram):
         if not is_text(joined(segment)) and any(isinstance(one, Varying) and one.data in longer for one in segment):
             raise Unlike(f"of what the {turn.side} says, bytes that are no text are not as many in each")

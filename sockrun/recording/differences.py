@@ -9,7 +9,7 @@ may differ this time. So text is compared in words, line by line, and everything
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from typing import NamedTuple
 
 from sockrun.recording.scalars import is_text
@@ -27,6 +27,11 @@ class Span(NamedTuple):
     pattern: str
     note: str
     versions: tuple[bytes, ...]
+
+    @property
+    def even(self) -> bool:
+        """Whether it is as long in each."""
+        return even(self.versions)
 
 
 class Unlike(Exception):  # noqa: N818
@@ -59,16 +64,21 @@ _JOINS = frozenset((b"+", b"/", b"=", b"_", b"-", b"."))  # within a word that i
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
+def even(versions: Sequence[Sized]) -> bool:
+    """Whether all are as long."""
+    return len(set(map(len, versions))) == 1
+
+
 def spans(versions: Sequence[bytes]) -> list[Span]:
     """Where they differ, in order. Raises: Unlike."""
     if len(set(versions)) == 1:
         return []
     rows = [_LINE.findall(version) for version in versions]
-    if len({len(row) for row in rows}) == 1:
+    if even(rows):
         try:
             return list(_in_lines(rows))
         except Unlike:
-            if len({len(version) for version in versions}) > 1:
+            if not even(versions):
                 raise
     return list(_in_bytes(0, versions))
 
@@ -82,7 +92,7 @@ def _in_lines(rows: Sequence[Sequence[bytes]]) -> Iterator[Span]:
 
 
 def _in_bytes(at: int, versions: Sequence[bytes]) -> Iterator[Span]:
-    if len({len(version) for version in versions}) > 1:
+    if not even(versions):
         raise Unlike("bytes that are no text are not as many in each")
     differs = [len(set(column)) > 1 for column in zip(*versions, strict=True)]
     for start, end in _runs(differs):
@@ -101,7 +111,7 @@ def _in_words(at: int, versions: Sequence[bytes]) -> Iterator[Span]:
 
 def _where(rows: Sequence[Sequence[bytes]]) -> list[tuple[int, int]]:
     """Which words differ, from one to another; all between the first and the last if they are not as many."""
-    if len({len(row) for row in rows}) > 1:
+    if not even(rows):
         least = min(map(len, rows))
         head = _same(rows, least)
         return [(head, len(rows[0]) - _same([row[::-1] for row in rows], least - head))]
