@@ -15,6 +15,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.command_line import FAILS, INVALID, ROOT, CommandLine
 from tests.playing import lacking
@@ -39,6 +40,15 @@ class Browser:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self._driver.get(path.resolve().as_uri())
+        self._filled()
+
+    def click(self, element: WebElement) -> None:
+        element.click()
+        self._filled()
+
+    def _filled(self) -> None:
+        """Wait until what is open has been drawn: the event 'toggle' comes a task later (HTML, section 4.11.1)."""
+        WebDriverWait(self._driver, 30, 0.01).until(lambda _: not self.all("details[open]:not(:has(.body))"))
 
     def complaints(self) -> list[Any]:
         """What is in its console since it was last looked at."""
@@ -130,15 +140,15 @@ def test_what_has_passed_is_drawn_when_it_is_opened(sockrun: CommandLine, browse
     sockrun.passing("b.yaml")
     browser.open(page(sockrun))
     assert browser.all("svg") == []
-    browser.all("summary")[1].click()
+    browser.click(browser.all("summary")[1])
     assert len(browser.all("svg")) == 1
-    browser.all(".rows button")[1].click()
+    browser.click(browser.all(".rows button")[1])
     assert browser.one(".bytes").text.endswith("|ping|")
 
 
 def test_an_arrow_is_clicked_like_its_row(sockrun: CommandLine, browser: Browser) -> None:
     browser.open(page(sockrun, bad=FAILS))
-    browser.all("svg .label")[1].click()
+    browser.click(browser.all("svg .label")[1])
     assert 'client → server: "ping\\n"' in browser.one(".rows [aria-pressed=true]").text
 
 
@@ -148,7 +158,7 @@ def test_an_invalid_file_and_what_was_skipped_are_there_with_the_reason(sockrun:
     browser.open(page(sockrun, a=INVALID, c=lacks))
     assert browser.texts("summary .status") == ["INVALID", "SKIPPED"]
     assert "unknown key 'paylod'" in browser.one(".why").text
-    browser.all("summary")[1].click()
+    browser.click(browser.all("summary")[1])
     assert "no-such-program" in browser.texts(".why")[1]
 
 
@@ -185,7 +195,7 @@ def test_scenarios_are_filtered_by_how_they_ended(sockrun: CommandLine, browser:
     sockrun.passing("a.yaml")
     browser.open(page(sockrun, bad=FAILS))
     assert browser.texts("#statuses label") == ["1 failed", "1 passed"]
-    browser.all("#statuses label")[0].click()
+    browser.click(browser.all("#statuses label")[0])
     assert browser.texts("summary h2") == ["a.yaml"]
 
 
@@ -194,7 +204,7 @@ def test_nobody_is_kept_out(sockrun: CommandLine, browser: Browser, scheme: str)
     sockrun.passing("a.yaml")
     browser.open(page(sockrun, bad=FAILS, worse=DEADLOCK, worst=INVALID), scheme)
     for summary in browser.all("details:not([open]) summary"):
-        summary.click()
+        browser.click(summary)
     assert len(browser.all("svg")) == 3
     assert browser.barriers() == []
 
@@ -233,7 +243,7 @@ def test_the_whole_pack_is_a_small_page_without_a_complaint(sockrun: CommandLine
     scenarios = told(path)["scenarios"]
     assert len(browser.all("summary")) == len(scenarios) > 80
     assert {one["status"] for one in scenarios} <= {"passed", "skipped"}
-    browser.all("summary")[0].click()
+    browser.click(browser.all("summary")[0])
     assert browser.complaints() == []
     assert browser.barriers() == []
 
