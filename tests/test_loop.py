@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Generator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sockrun.network.loop import STALL, Loop
+from sockrun.commands import Command, Event, Sleep
+from sockrun.masking import Mask
+from sockrun.network.interface import PENDING, Reply
+from sockrun.network.loop import STALL, Loop, Task
 
 PAUSES = st.lists(st.floats(0, 10 * STALL), max_size=6)
 
@@ -46,3 +52,62 @@ def test_a_turn_that_takes_long_counts_for_little(pauses: list[float]) -> None:
         machine.pause(pause)
     loop.turn()
     assert loop.now() <= STALL + 1e-9
+
+
+class Scenario:
+    """An owner whose tasks only sleep."""
+
+    polls = 1
+    closed_world = False
+    mask: Mask | None = None
+
+    def handle(self, task: Task, command: Command) -> Reply:
+        return PENDING
+
+    def finished(self, task: Task) -> None: ...
+    def failed(self, task: Task | None, error: Exception) -> None: ...
+    def quiet(self) -> None: ...
+
+    def voice(self, task: Task) -> str:
+        return ""
+
+
+def sleeping(seconds: float) -> Generator[Command, Event, None]:
+    yield Sleep(seconds)
+
+
+def test_who_has_ended_is_not_kept_until_its_deadline() -> None:
+    """Ten thousand scenarios that end long before their timeout: few of them are in memory at any time."""
+    machine = Machine()
+    loop = Loop(machine.poll, lambda: machine.seconds)
+    alive: weakref.WeakSet[Scenario] = weakref.WeakSet()
+    most = 0
+    for _ in range(10_000):
+        scenario = Scenario()
+        alive.add(scenario)
+        task = Task(scenario, "clock", "clock")
+        loop.arm(task, 30.0, lambda _: None)
+        loop.stop(task)
+        del task, scenario
+        most = max(most, len(alive))
+    assert most < 300
+
+
+def test_a_deadline_stands_when_many_others_are_stopped() -> None:
+    machine = Machine()
+
+    def poll(timeout: float | None) -> None:
+        machine.poll(timeout)
+        loop.woke(timeout)
+
+    loop = Loop(poll, lambda: machine.seconds)
+    expired: list[str] = []
+    tasks = [Task(Scenario(), "role", str(number)) for number in range(1_000)]
+    for number, task in enumerate(tasks):
+        loop.arm(task, 1.0 + number % 7, lambda task: expired.append(task.name))
+    for number, task in enumerate(tasks):
+        if number % 100:
+            loop.stop(task)
+    while len(expired) < 10 and machine.seconds < 60:
+        loop.turn()
+    assert sorted(expired, key=int) == [str(number) for number in range(0, 1_000, 100)]

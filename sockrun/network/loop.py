@@ -10,7 +10,8 @@ Facts a reader needs:
   fails nobody; and time that the loop itself lost (the process was stopped, the machine busy) is taken off
   the clock.
 - One heap entry a task at most is live: a deadline that moves back leaves its entry where it is, and the
-  entry is put off when it comes up.
+  entry is put off when it comes up. Entries of those that were stopped go once they are half of the heap: else
+  each ended scenario would stay in memory until its timeout has passed.
 - The ready queue goes first, but the sockets are asked at least every `FAIRNESS` runs.
 - Whoever has been sent something runs next (`appendleft`), while all it needs is still in the processor's
   cache: with 1,000 connections that is a third of the time. After `FAIRNESS` runs the next in line goes first.
@@ -23,7 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from functools import partial
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Protocol
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sockrun.masking import Mask
 
 FAIRNESS = 256
+STOPPED_TIMERS = 100  # entries of stopped tasks that are not worth a look through the heap
 STALL = 0.05  # seconds that a step may take, or a wait last too long, before the rest counts as lost
 CHANNEL_METHODS: dict[type, str] = {  # `send` and `receive` are called directly
     SendPieces: "send_pieces",
@@ -110,6 +112,7 @@ class Loop:
         self._looked = self.moment = clock()  # when the sockets were last asked
         self._serial = count()
         self._timers: list[tuple[float, int, Task]] = []
+        self._stopped = 0  # so many of them, at most, belong to tasks that were stopped
         self._restless: set[Owner] = set()  # closed worlds that moved since they were last found quiet
         self._hurried = False
         self._marked = False  # whether `_marked_ran` is in the queue
@@ -211,6 +214,8 @@ class Loop:
         """The task is never resumed again; its generator is closed."""
         generator, task.generator = task.generator, None
         self.disarm(task)
+        if task.entry < inf:
+            self._leave(task)
         if generator is not None and task is not self._current:
             generator.close()
 
@@ -240,6 +245,15 @@ class Loop:
     def _enter(self, task: Task) -> None:
         task.entry = task.deadline
         heappush(self._timers, (task.deadline, next(self._serial), task))
+
+    def _leave(self, task: Task) -> None:
+        """The task's entry is of no use any more."""
+        task.entry = inf
+        self._stopped += 1
+        if self._stopped > max(STOPPED_TIMERS, len(self._timers) // 2):
+            self._timers = [timer for timer in self._timers if timer[0] == timer[2].entry]
+            heapify(self._timers)
+            self._stopped = 0
 
     def _expire(self, moment: float) -> None:
         timers = self._timers
