@@ -19,7 +19,7 @@ import sockrun as package
 from sockrun.auditing import Audit, Auditor
 from sockrun.auditing.auditor import Progress
 from sockrun.auditing.expectations import Mutant, expectations
-from sockrun.auditing.matchers import CHANGES, changed, changes, sampled
+from sockrun.auditing.matchers import CHANGES, Falsified, Never, changed, changes, sampled
 from sockrun.auditing.patterns import changed as changed_patterns
 from sockrun.auditing.probe import Probe
 from sockrun.auditing.report import progress
@@ -27,6 +27,7 @@ from sockrun.auditing.sendings import sendings
 from sockrun.auditing.sites import altered
 from sockrun.commands import Match, Matcher, Mismatch
 from sockrun.matching import FORMS
+from sockrun.matching.shapes import Anything
 from sockrun.playing.simulation import Simulation, impossible
 from sockrun.results import Status
 from tests.command_line import COMMAND, FAILS, INVALID, PASSES, CommandLine
@@ -343,6 +344,12 @@ def test_no_change_makes_sockrun_crash(mutant: tuple[package.Program, Mutant], d
         program = altered(program, one.site, data.draw(st.sampled_from(one.alters)))
     result = Simulation(program, turns=100_000).run()
     assert result.status in (Status.PASSED, Status.FAILED), result.detail
+
+
+def test_what_is_changed_already_has_no_further_changes() -> None:
+    """A change may be asked for where another one has left its own matcher."""
+    for unchangeable in (Never(), Falsified(Anything())):
+        assert changed(unchangeable, ("byte", 0)) is unchangeable
 
 
 def test_a_probe_changes_no_verdict() -> None:

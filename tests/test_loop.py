@@ -111,3 +111,30 @@ def test_a_deadline_stands_when_many_others_are_stopped() -> None:
     while len(expired) < 10 and machine.seconds < 60:
         loop.turn()
     assert sorted(expired, key=int) == [str(number) for number in range(0, 1_000, 100)]
+
+
+def test_a_deadline_stands_when_another_that_passes_stops_many() -> None:
+    """An expiry may end a scenario, and with it hundreds of timers: those that are put off meanwhile are kept."""
+    machine = Machine()
+
+    def poll(timeout: float | None) -> None:
+        machine.poll(timeout)
+        loop.woke(timeout)
+
+    loop = Loop(poll, lambda: machine.seconds)
+    expired: list[str] = []
+    others = [Task(Scenario(), "role", str(number)) for number in range(300)]
+    first, last = (Task(Scenario(), "role", name) for name in ("first", "last"))
+
+    def end(task: Task) -> None:
+        for other in others:
+            loop.stop(other)
+
+    for other in others:
+        loop.arm(other, 30.0, end)
+    loop.arm(first, 1.0, end)
+    loop.arm(last, 1.0, lambda task: expired.append(task.name))
+    loop.arm(last, 2.0, lambda task: expired.append(task.name))
+    while not expired and machine.seconds < 5:
+        loop.turn()
+    assert expired == ["last"]

@@ -216,6 +216,11 @@ def _anything(matcher: Anything) -> Iterator[Change]:
     yield Change((ANY,), "whatever comes here", Falsified(matcher))
 
 
+def _unchangeable(matcher: Never | Falsified) -> Iterator[Change]:
+    """It is a change already: it refuses everything, or takes what it must."""
+    return iter(())
+
+
 # --- sizes, structures, documents --------------------------------------------------------------
 
 
@@ -340,4 +345,6 @@ CHANGES: Mapping[type, Callable[[Any], Iterator[Change]]] = {
     AllOf: _all_of,
     Not: _not,
     FramedMatcher: _framed,
+    Never: _unchangeable,
+    Falsified: _unchangeable,
 }

@@ -21,6 +21,7 @@ from sockrun.program import Program
 from sockrun.records import dataclass, replace
 from sockrun.results import Result, Status, Trace
 
+LOOKS = 3  # a finer variant counts as failing if one of so many runs does: its pieces may be read as one
 TOGETHER = 4  # scenarios, each with its programs: more would keep each other from being on time
 OTHERWISE = "it fails, and passes where nothing happens"
 
@@ -119,7 +120,7 @@ class LiveExplorer:
             self._told(explored)
             for variant in failed:
                 if self._fails(variant):
-                    explored.finding = self._finding(shrunk(variant, self._fails))
+                    explored.finding = self._finding(shrunk(variant, self._may_fail))
                     return
         explored.whole = True
 
@@ -136,6 +137,9 @@ class LiveExplorer:
 
     def _fails(self, variant: Variant) -> bool:
         return not self._alone(variant.program).result.passed
+
+    def _may_fail(self, variant: Variant) -> bool:
+        return any(self._fails(variant) for _ in range(LOOKS))
 
     def _holds(self, program: Program) -> bool:
         return any(self._alone(program).result.passed for _ in range(2))

@@ -251,7 +251,8 @@ class Loop:
         task.entry = inf
         self._stopped += 1
         if self._stopped > max(STOPPED_TIMERS, len(self._timers) // 2):
-            self._timers = [timer for timer in self._timers if timer[0] == timer[2].entry]
+            # In place: whoever ends a scenario in `_expire` comes here while that goes through the same list.
+            self._timers[:] = [timer for timer in self._timers if timer[0] == timer[2].entry]
             heapify(self._timers)
             self._stopped = 0
 

@@ -58,9 +58,7 @@ class Simulation:
         self.network.loop.ready = conditions.ready()
         needs_files = program.files or program.certificates or program.authority
         workspace = Workspace() if needs_files else Nowhere()
-        self.scene = Scene(
-            program, self.network, self._results.append, watcher, workspace=workspace, sealed=True, traced=traced
-        )
+        self.scene = Scene(program, self.network, self._ended, watcher, workspace=workspace, sealed=True, traced=traced)
         self.world.moved = self._moved
         self.world.missing = self._missing
         self.world.note = self._note
@@ -85,6 +83,11 @@ class Simulation:
     def strayed(self) -> str:
         """Why it could not be simulated, where that shows only in the run: who is outside somebody has turned to."""
         return self.scene.strayed if self._results[0].status is Status.REFUSED else ""
+
+    def _ended(self, result: Result) -> None:
+        """The turn in which it ends asks the world once more, where nothing may be left that could ever happen."""
+        self._results.append(result)
+        self.network.loop.hurry()
 
     def _moved(self) -> None:
         """Something has come by itself: nobody is stuck until that has been looked at."""
