@@ -356,6 +356,7 @@ class Program:
     requires: Requires = field(default_factory=Requires)
     expect_failure: bool | str = False  # a str: a piece of the message that is wanted
     constants: Mapping[str, Value] = field(default_factory=dict)  # vars, secrets, this combination of the matrix
+    late: Mapping[str, Value] = field(default_factory=dict)  # constants to come, each with a value of its kind
     mask: Mask | None = None  # hides the secrets, where there are any
     ports: tuple[str, ...] = ()
     files: tuple[FileProgram, ...] = ()

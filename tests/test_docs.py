@@ -179,7 +179,7 @@ def test_a_taken_port_is_told_as_the_readme_says(sockrun: CommandLine) -> None:
 def shell_commands() -> Iterator[tuple[Block, str]]:
     for block in [*of("sh"), *of("yml")]:
         for line in block.text.splitlines():
-            for command in re.findall(r"(?:^|[ /(])sockrun ([a-z][^&|;>#]*)", line):
+            for command in re.findall(r"(?:^|[ /(])sockrun ([a-z](?:'[^']*'|[^&|;>#'])*)", line):
                 yield block, command
 
 

@@ -51,6 +51,8 @@ LAYERS: dict[str, str] = {
     "watching": "diagnostics",
     "capture": "diagnostics network reporters results",
     "session": "commands compiling diagnostics network playing program reporters results",
+    "loadtest": "commands compiling diagnostics hexdump masking network playing program reporters results session "
+    "source units values",
     "spreading": "commands compiling diagnostics network program reporters results session",
     "templates": "",
     "recording": "commands compiling diagnostics network pairing playing program reporters results",
@@ -59,8 +61,9 @@ LAYERS: dict[str, str] = {
     "api": "auditing background commands compiling diagnostics network pairing playing program reporters results "
     "session spreading wire.contents",
     "testing": "api background compiling diagnostics network playing program reporters results",
-    "cli": "auditing capture choosing commands compiling diagnostics drawing ending exploring network outline pairing "
-    "playing program reading recording remembering reporters results session spreading templates units watching",
+    "cli": "auditing capture choosing commands compiling diagnostics drawing ending exploring loadtest network outline "
+    "pairing playing program reading recording remembering reporters results session spreading templates units "
+    "watching",
     "__main__": "cli",
     "": "api auditing background diagnostics program results",  # sockrun/__init__.py: the public names
 }
@@ -70,6 +73,7 @@ HOMES: dict[str, str] = {
     "concurrent": "api spreading",
     "dataclasses": "records",  # whose classes are made more quickly: start-up
     "distributed": "spreading.pools",
+    "hdrh": "loadtest.latencies",
     "fcntl": "network",
     "multiprocessing": "spreading",
     "_pytest": "testing",

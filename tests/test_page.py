@@ -242,7 +242,7 @@ def test_the_whole_pack_is_a_small_page_without_a_complaint(sockrun: CommandLine
     browser.open(path)
     scenarios = told(path)["scenarios"]
     assert len(browser.all("summary")) == len(scenarios) > 80
-    assert {one["status"] for one in scenarios} <= {"passed", "skipped"}
+    assert [one for one in scenarios if one["status"] not in ("passed", "skipped")] == []
     browser.click(browser.all("summary")[0])
     assert browser.complaints() == []
     assert browser.barriers() == []

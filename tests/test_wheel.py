@@ -56,7 +56,7 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
     """Every module, the templates, the page, the schema and the mark that it is typed; no test, no cache."""
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    others = [("templates", "*.yaml"), ("reporters/page", "page.*")]
+    others = [("templates", "*.yaml"), ("reporters/page", "page.*"), ("loadtest", "page.html")]
     found = [*(TOP / "sockrun").rglob("*.py")]
     found += [path for folder, pattern in others for path in (TOP / "sockrun" / folder).glob(pattern)]
     sources = {str(path.relative_to(TOP)) for path in found}

@@ -15,6 +15,7 @@ from sockrun.ending import status_of
 # Each command and its module, in the order of the help.
 COMMANDS = {
     "run": "run",
+    "load": "load",
     "audit": "audit",
     "validate": "looking",
     "list": "looking",

@@ -16,7 +16,7 @@ class ProgressLine:
     """`wanted`: what is printed is for people."""
 
     def __init__(self, wanted: bool) -> None:
-        self._shown = wanted and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self._shown = wanted and on_a_terminal()
         self._looked = 0.0
 
     def show(self, text: Callable[[], str]) -> None:
@@ -25,15 +25,21 @@ class ProgressLine:
         if self._shown and now - self._looked > OFTEN:
             self._looked = now
             width = shutil.get_terminal_size().columns - 1  # of a line that is broken only the end would be erased
-            _write(_ERASE + text()[:width])
+            write_out(_ERASE + text()[:width])
 
     def erase(self) -> None:
         """Before anything else is written."""
         if self._shown:
-            _write(_ERASE)
+            write_out(_ERASE)
 
 
-def _write(text: str) -> None:
+def on_a_terminal() -> bool:
+    """Whether what was written can be written over, and somebody sees it."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def write_out(text: str) -> None:
+    """As it is, and at once. Raises: EnvironmentRefused."""
     from sockrun.reporters.base import STDOUT, open_target
 
     open_target(STDOUT).write(text)

@@ -106,6 +106,7 @@ def compile_scenario(
         requires=scenario.requires,
         expect_failure=scenario.expect_failure,
         constants=context.constants,
+        late=context.late,
         ports=tuple(scenario.ports),
         files=files,
         certificates=made,

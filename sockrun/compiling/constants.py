@@ -97,7 +97,7 @@ def _declared(root: Node, key: str, given: Mapping[str, str], known: Constants, 
         if own is None:
             reader.wrong.add(name)
         else:
-            values[name] = _typed(given[name], own, name, value.span, problems) if name in given else own
+            values[name] = _given(given[name], own, name, value.span, problems) if name in given else own
     return values
 
 
@@ -141,18 +141,35 @@ class _Reader:
             return None
 
 
-def _typed(text: str, declared: Value, name: str, span: Span, problems: Problems) -> Value:
-    """What the command line gives, as the kind of value that the file declares."""
+def typed(text: str, declared: Value) -> Value:
+    """What is given as text, as the kind of value that the file declares. Raises: ValueError."""
+    if isinstance(declared, bool):
+        return to_flag(text.encode())
+    if isinstance(declared, int):
+        return to_integer(text.encode())
+    if isinstance(declared, float):
+        return float(text)
+    if isinstance(declared, bytes):
+        return text.encode()
+    raise ValueError("a list cannot be given as text")
+
+
+def set_apart(known: Constants, late: Mapping[str, Value]) -> tuple[Constants, Constants]:
+    """The constants, and the names that have a value only when it is played, each with one of its kind.
+
+    A number is no late value of a name that the file declares as something else: that one means something else.
+    """
+    apart = {}
+    for name, kind in late.items():
+        declared = known.get(name, kind)
+        if isinstance(kind, bytes) or type(declared) is type(kind):
+            apart[name] = declared
+    return {name: value for name, value in known.items() if name not in apart}, apart
+
+
+def _given(text: str, declared: Value, name: str, span: Span, problems: Problems) -> Value:
     try:
-        if isinstance(declared, bool):
-            return to_flag(text.encode())
-        if isinstance(declared, int):
-            return to_integer(text.encode())
-        if isinstance(declared, float):
-            return float(text)
-        if isinstance(declared, bytes):
-            return text.encode()
-        raise ValueError("a list cannot be given on the command line")
+        return typed(text, declared)
     except ValueError as error:
         message = f"the value given for {name!r} does not fit: {error}"
         problems.error("bad-value", message, span, hint="it must be of the kind that the file declares")

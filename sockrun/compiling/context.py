@@ -39,7 +39,7 @@ class Context:
     """`message` is true for datagrams and framed streams.
 
     `unknown` has the names of constants whose values are wrong, and `ports` where one of those is: nothing is said of
-    them.
+    them. `late` has those that have a value only when it is played.
     No file outside `pack` is read; names of files are relative to `folder`, or to the pack where it is None.
     """
 
@@ -54,6 +54,7 @@ class Context:
     room: Room = field(default_factory=Room)
     max_message: int = MESSAGE_LIMIT  # bytes
     unknown: Container[str] = ()
+    late: Mapping[str, Value] = field(default_factory=dict)
 
     def for_messages(self, message: bool) -> Context:
         """The same collection, for pieces that see whole messages (or an unframed stream)."""

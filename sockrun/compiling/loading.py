@@ -14,7 +14,7 @@ from pathlib import Path
 from sockrun.compiling import checks, includes, secrecy, traps, untrusted
 from sockrun.compiling.builder import build
 from sockrun.compiling.compiler import compile_scenario
-from sockrun.compiling.constants import combinations
+from sockrun.compiling.constants import combinations, set_apart
 from sockrun.compiling.context import Context, Room
 from sockrun.compiling.holes import unknown, with_holes
 from sockrun.compiling.swapping import Swaps, swap
@@ -25,6 +25,7 @@ from sockrun.reading import document, schema
 from sockrun.reading.shapes import Shapes
 from sockrun.records import dataclass, field, replace
 from sockrun.source import Node, Source, Span
+from sockrun.values import Value
 from sockrun.wire.contents import MESSAGE_LIMIT
 
 _SUFFIXES = (".yaml", ".yml")
@@ -36,7 +37,8 @@ class Options:
     """What the command line says about all scenarios. `timeout` (seconds) stands for each scenario's own.
 
     `folders` are those that were named: each is a pack, with all that lies in it. `max_message` is in bytes. `shapes`:
-    which texts need not be held against the schema.
+    which texts need not be held against the schema. `late`: names that have a value only when it is played, each with
+    one of its kind.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Options:
     untrusted: bool = False
     max_message: int = MESSAGE_LIMIT
     shapes: Shapes | None = None
+    late: Mapping[str, Value] = field(default_factory=dict)
 
     def folder(self, path: Path) -> Path | None:
         """The first of `folders` that the file lies in; None for one that was named itself."""
@@ -187,9 +190,11 @@ def _discreet(program: Program, mask: Mask | None) -> Program:
 def _programs(root: Node, pack: Path, options: Options, problems: Problems) -> Iterable[Program]:
     room = Room()
     for suffix, constants in combinations(root, options.variables, options.secrets, problems):
-        context = Context(problems, constants, pack, folder=Path(root.span.source.path).parent, room=room)
+        known, late = set_apart(constants, options.late)
+        context = Context(problems, known, pack, folder=Path(root.span.source.path).parent, room=room, late=late)
         context.max_message = options.max_message
         context.unknown = unknown(root, constants)
+        secrecy.check_late(root, late, problems)
         scenario = build(root, context)
         compilation = compile_scenario(
             scenario, context, f"{root.span.source.path}{suffix}", options.time_scale, options.timeout

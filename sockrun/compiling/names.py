@@ -34,7 +34,7 @@ class _Place:
 
     @property
     def constants(self) -> Iterable[str]:
-        return self.compilation.context.constants
+        return {*self.compilation.context.constants, *self.compilation.context.late}
 
     @cached_property
     def names(self) -> set[str]:

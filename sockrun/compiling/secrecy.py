@@ -6,7 +6,7 @@ with a file, so that the messages about a file of a wrong shape hide them too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from sockrun.compiling.constants import fixed
 from sockrun.compiling.scalars import to_bytes
@@ -42,6 +42,15 @@ def warn(root: Node, constants: Mapping[str, Value], problems: Problems) -> None
         ):
             message = f"the secret {name!r} has less than {MIN} bytes: it is hidden only where it stands alone"
             problems.warning("short-secret", message, node.keys[name], hint="take a longer one")
+
+
+def check_late(root: Node, late: Container[str], problems: Problems) -> None:
+    """Values that come later would not be hidden, so that no secret may be one of them."""
+    node = root.get("secrets")
+    for name, span in node.keys.items() if node else ():
+        if name in late:
+            message = f"the secret {name!r} would have values that nobody hides"
+            problems.error("late-secret", message, span, hint="give the column another name, or the secret one value")
 
 
 def _values(root: Node, variables: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, Value]:

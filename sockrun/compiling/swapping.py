@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from math import inf
+from typing import Literal, TypeAlias
 
 from sockrun.commands import Address, Await, Barrier, Command, Fact, Receive, Tell
+from sockrun.compiling import scalars
 from sockrun.compiling.compiler import Compilation, CompiledRole
-from sockrun.compiling.scalars import Literal
+from sockrun.compiling.context import Context
 from sockrun.compiling.sending import to_address
 from sockrun.compiling.steps import Target
 from sockrun.diagnostics import Problems, did_you_mean
@@ -23,6 +25,7 @@ from sockrun.source import Span
 from sockrun.values import Scope
 
 CODE = "swap"
+Half: TypeAlias = Literal["users", "servers"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,16 @@ class Swaps:
 
     `play`: where it is not empty, the only roles that are played, and where a server of them listens or a client
     of them connects to; None where the file says it.
+    `half`: under load clients and servers are played apart, the clients as one of many users.
     """
 
     real: Mapping[str, str] = field(default_factory=dict)
     play: Mapping[str, str | None] = field(default_factory=dict)
+    half: Half | None = None
 
     @property
     def any(self) -> bool:
-        return bool(self.real or self.play)
+        return bool(self.real or self.play or self.half)
 
     @property
     def named(self) -> Iterator[tuple[str, str, str | None]]:
@@ -56,13 +61,17 @@ def swap(compilation: Compilation, swaps: Swaps) -> Program:
     if len(problems.errors) > before:
         return compilation.program
     cast = _Cast(compilation, swaps, given)
-    if not cast.played:
+    if not cast.played and swaps.half is None:
         message = "nobody is left to play: all its roles are played by somebody else"
         problems.error(CODE, message, compilation.scenario.span, hint="leave out one --real")
+    elif not cast.played and swaps.half == "users":
+        message = "it has no client, so that there is nothing that many users could do"
+        problems.error(CODE, message, _start(compilation), hint="write the user's side as a role with `side: client`")
     cast.report(problems)
-    return replace(
+    program = replace(
         compilation.program, roles=cast.programs, elsewhere=cast.elsewhere, unplayed=cast.unplayed, outside=True
     )
+    return program if swaps.half is None else _half(program, swaps.half)
 
 
 # --- what the command line names ---------------------------------------------------------------
@@ -113,11 +122,16 @@ class _Cast:
         self._swaps = swaps
         self._given = given
         roles = compilation.roles
-        wanted = swaps.play or roles
-        self.played = {name: one for name, one in roles.items() if name in wanted and name not in swaps.real}
+        self.played = {name: one for name, one in roles.items() if self._takes(name, one.program)}
         self._gone = {name: one for name, one in roles.items() if name not in self.played}
+        half = self._gone if swaps.half == "users" else ()
+        self._beside = {name for name in half if name not in swaps.real}  # whose addresses are known when it plays
         self.elsewhere = {name: address for name in self._gone if (address := self._address_of(name)) is not None}
         self.programs = {name: self._program(one.program) for name, one in self.played.items()}
+
+    def _takes(self, name: str, role: RoleProgram) -> bool:
+        other = self._swaps.half is not None and (role.side == "client") != (self._swaps.half == "users")
+        return name in (self._swaps.play or self._compilation.roles) and name not in self._swaps.real and not other
 
     @property
     def unplayed(self) -> dict[str, Span]:
@@ -131,12 +145,15 @@ class _Cast:
                 return self._given[client]
         if name in self._given:
             return self._given[name]
-        return _in_the_file(self._gone[name].program)
+        return None if name in self._beside else _in_the_file(self._gone[name].program)
+
+    def _is_known(self, name: str | None) -> bool:
+        """Whether somebody else plays it, and it is known where, or will be."""
+        return name in self.elsewhere or name in self._beside
 
     def _program(self, role: RoleProgram) -> RoleProgram:
         if role.side == "client":
-            known = role.to in self.elsewhere
-            if known:  # also where the file repeats the server's address
+            if self._is_known(role.to):  # also where the file repeats the server's address
                 return replace(role, host=None, port=None, path=None)
             return _at(role, self._given[role.name]) if role.name in self._given else role
         if role.name in self._given:
@@ -149,8 +166,12 @@ class _Cast:
         for span, what, by in self._missing():
             who = " and ".join(repr(name) for name in by)
             related = [(self._gone[name].role.span, "not played") for name in by]
-            message = f"{what}, which only {who} could provide, and nobody plays that role"
-            problems.error(CODE, message, span, hint="play it too, with --play", related=related)
+            why, hint = "nobody plays that role", "play it too, with --play"
+            if self._swaps.half is not None:
+                why = "under load clients and servers know each other only by what they send"
+                hint = "let the one send it to the other"
+                related = [(self._gone[name].role.span, "the other side") for name in by]
+            problems.error(CODE, f"{what}, which only {who} could provide, and {why}", span, hint=hint, related=related)
 
     def _missing(self) -> Iterator[tuple[Span, str, list[str]]]:
         """The place, what is wanted there, and the roles that would have given it."""
@@ -160,11 +181,21 @@ class _Cast:
             yield from self._missing_starts(one)
             yield from self._missing_facts(one)
             yield from self._missing_names(one.context.references)
+            yield from self._missing_values(one.context)
         yield from self._missing_names(self._compilation.context.references)
+        yield from self._missing_values(self._compilation.context)
+
+    def _missing_values(self, context: Context) -> Iterator[tuple[Span, str, list[str]]]:
+        """Values that each iteration of a user has, and a server is to know."""
+        if self._swaps.half != "servers":
+            return
+        for reference, span in context.references:
+            if reference.attribute is None and reference.base in context.late and reference.base not in context.binds:
+                yield span, f"this needs {reference.base}, which each user has for itself", list(self._gone)
 
     def _missing_address(self, one: CompiledRole) -> Iterator[tuple[Span, str, list[str]]]:
         role = self.programs[one.role.name]
-        if role.side != "server" and role.to in self._gone and role.to not in self.elsewhere:
+        if role.side != "server" and role.to in self._gone and not self._is_known(role.to):
             what = f"{role.name!r} connects to the address of {role.to!r} (or say --play {role.name}=HOST:PORT)"
             yield one.role.span, what, [str(role.to)]
 
@@ -173,7 +204,7 @@ class _Cast:
         for instruction in (each for block in one.program.blocks for each in instructions_in(block)):
             if isinstance(instruction, Make) and isinstance(instruction.make, Target):
                 to = instruction.make.asked
-                if to in self._gone and to not in self.elsewhere and to != one.program.to:
+                if to in self._gone and not self._is_known(to) and to != one.program.to:
                     yield instruction.place.span, f"this connects to the address of {to!r}", [str(to)]
 
     def _missing_starts(self, one: CompiledRole) -> Iterator[tuple[Span, str, list[str]]]:
@@ -195,7 +226,7 @@ class _Cast:
     def _missing_names(self, references: Collection[tuple[Reference, Span]]) -> Iterator[tuple[Span, str, list[str]]]:
         for reference, span in references:
             base, attribute = reference.base, reference.attribute
-            known = base in self.elsewhere and attribute in ("host", "port")
+            known = self._is_known(base) and attribute in ("host", "port")
             if attribute is not None and base in self._gone and not known:
                 yield span, f"this needs {base}.{attribute}", [base]
 
@@ -228,6 +259,23 @@ def _tells(one: CompiledRole, fact: Fact) -> bool:
     return any(isinstance(command, Tell) and fact in command.facts for _, command in _commands(one))
 
 
+# --- one half, for load --------------------------------------------------------------------------
+
+
+def _half(program: Program, half: Half) -> Program:
+    """Users start no processes; servers serve whoever comes, as long as somebody comes."""
+    if half == "users":
+        return replace(program, processes={})
+    services = {name: process for name, process in program.processes.items() if process.service}
+    return replace(program, roles={name: _serving(role) for name, role in program.roles.items()}, processes=services)
+
+
+def _serving(role: RoleProgram) -> RoleProgram:
+    if role.side != "server" or not role.listen:
+        return role
+    return replace(role, connections=None, per_sender=role.datagram, hold=False)
+
+
 # --- one role ----------------------------------------------------------------------------------
 
 
@@ -250,10 +298,10 @@ def _in_the_file(role: RoleProgram) -> Address | None:
 
 def _at(role: RoleProgram, address: Address) -> RoleProgram:
     """The role with this address instead of its own."""
-    host = Literal(address.host.encode())
+    host = scalars.Literal(address.host.encode())
     if address.path:
         return replace(role, path=host)
-    return replace(role, host=host, port=Literal(address.port))
+    return replace(role, host=host, port=scalars.Literal(address.port))
 
 
 def _patient(block: Block) -> Block:

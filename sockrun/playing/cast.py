@@ -9,7 +9,7 @@ from math import inf
 
 from sockrun.commands import Address, Command, Receive
 from sockrun.network.loop import Task
-from sockrun.program import React, RoleProgram, instructions_in
+from sockrun.program import Block, React, RoleProgram, barriers_in, instructions_in
 from sockrun.values import ExpressionError, Operand, Scope
 
 
@@ -18,7 +18,7 @@ class Cast:
 
     def __init__(self, program: RoleProgram) -> None:
         self.program = program
-        self.tasks: list[Task] = []
+        self.tasks: dict[Task, None] = {}
         self.begun = 0  # connections accepted, or copies started
         self.ended = 0  # of them, those whose steps are done
         self.left: set[str] = set()  # barriers that those who ended will not come to again
@@ -38,6 +38,14 @@ class Cast:
     def hears(self, command: Command | None) -> bool:
         """Whether one who has this command waits for any datagram at all, as long as it takes."""
         return self._hears_on and isinstance(command, Receive) and command.seconds == inf
+
+    def block(self, index: int) -> Block:
+        """The steps of that copy or connection; beyond those that were written one by one they begin anew."""
+        return self.program.sequences[index % len(self.program.sequences)]
+
+    def barriers(self, index: int) -> frozenset[str]:
+        """Those that this copy or connection comes to."""
+        return barriers_in(self.block(index)) if len(self.program.sequences) > 1 else self.program.barriers
 
     def name(self, index: int) -> str:
         return self.program.name if self.wanted == 1 else f"{self.program.name}[{index}]"

@@ -12,9 +12,9 @@ from sockrun.commands import Address
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Channel, Endpoint, Listener
 from sockrun.network.loop import Task
-from sockrun.playing.admission import check_path
+from sockrun.playing.admission import check_hosts, check_path
 from sockrun.playing.cast import Cast, own_address
-from sockrun.playing.frame import Frame, Seat, refusal
+from sockrun.playing.frame import Common, Frame, Seat, refusal
 from sockrun.playing.interpreter import after
 from sockrun.values import ExpressionError, NotYet
 
@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from sockrun.playing.scene import Scene
 
 Announce = Callable[[str, Address], None]
+
+
+def set_the_stage(scene: Scene, seat: Seat, announce: Announce | None) -> None:
+    """All that must be there before anybody plays. Raises: EnvironmentRefused, StepFailed, ExpressionError."""
+    check_hosts(scene.program, scene.network)
+    if scene.within is None:
+        for name in scene.program.ports:
+            scene.sharing.ports[name] = scene.network.reserve()
+    bind_servers(scene, seat, announce)
+    if scene.within is None:
+        scope = Common(scene)
+        scene.securing.prepare(scope)
+        for file in scene.program.files:
+            scene.workspace.write(file, scope)
 
 
 def bind_servers(scene: Scene, seat: Seat, announce: Announce | None) -> None:

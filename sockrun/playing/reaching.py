@@ -74,7 +74,8 @@ def _numeric(scene: Scene, to: Address) -> Address:
 
 def _own_addresses(scene: Scene) -> Iterator[Address]:
     """Where roles of the scenario hear: servers, and the clients that have a datagram socket."""
-    yield from (address for name, address in scene.sharing.addresses.items() if name in scene.casts)
+    here = scene.within.addresses if scene.within is not None and scene.within.here else scene.casts
+    yield from (address for name, address in scene.sharing.addresses.items() if name in here)
     for channel in (task.channel for task in scene.sockets):
         if channel is not None and channel.local is not None:
             yield channel.local

@@ -49,6 +49,30 @@ def _masking(watcher: Watcher, mask: Mask) -> Watcher:
     return Watching(watcher, mask)
 
 
+class Records(Protocol):
+    """Who is told what happens in a scenario: `Recorder`, or whoever only counts."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the scenario has been running."""
+        ...
+
+    def record(self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()) -> None:
+        """What a role did or was told."""
+        ...
+
+    def connected(self, name: str, channel: Channel | None) -> None:
+        """Which connection somebody has."""
+        ...
+
+    def linked(self, name: str, local: Address | None, peer: Address | None, listens: bool = False) -> None:
+        """The same, of addresses."""
+        ...
+
+    def connections(self) -> list[Connection]: ...
+    def trace(self) -> list[Trace]: ...
+
+
 class Recorder:
     """One scenario's trace, from the moment it is made. `watcher` sees every entry at once, secrets hidden."""
 

@@ -18,21 +18,21 @@ from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import PENDING, Channel, Listener, Network, Reply
 from sockrun.network.loop import Task
 from sockrun.playing import lingering, outcome, quiet
-from sockrun.playing.admission import check_hosts
 from sockrun.playing.cast import Cast
-from sockrun.playing.frame import Common, Frame, StepFailed
+from sockrun.playing.frame import Frame, StepFailed
 from sockrun.playing.interpreter import life
-from sockrun.playing.opening import Announce, bind_servers
+from sockrun.playing.opening import Announce, set_the_stage
 from sockrun.playing.outcome import Verdict
 from sockrun.playing.parting import PARTING, part
 from sockrun.playing.proxying import Proxies
 from sockrun.playing.reaching import connect, target
-from sockrun.playing.recorder import Recorder, Tap, Watcher
+from sockrun.playing.recorder import Recorder, Records, Tap, Watcher
 from sockrun.playing.securing import Securing
 from sockrun.playing.sharing import Sharing
+from sockrun.playing.surroundings import Surroundings
 from sockrun.playing.verdicts import barrier_lost, one_too_many
 from sockrun.playing.workspace import Workspace
-from sockrun.program import Program, barriers_in
+from sockrun.program import Program
 from sockrun.results import Failure, Result, Status, Trace, step_text
 from sockrun.values import ExpressionError
 
@@ -48,7 +48,8 @@ class Scene:
     `ended` is called once, with the result, when everything has been given back. `watcher` sees every
     entry of the trace as it is made. `announce` is told where a server listens that somebody outside may turn to.
     `sealed`: on this network there is nobody who is no role. `tap` hears what proxies pass on and programs write.
-    `traced`: the result has a trace also if it passed.
+    `traced`: the result has a trace also if it passed. `within`: what another scene has made, who plays the servers.
+    `records` is told what happens instead of a recorder.
     """
 
     def __init__(
@@ -62,24 +63,30 @@ class Scene:
         sealed: bool = False,
         tap: Tap | None = None,
         traced: bool = False,
+        within: Surroundings | None = None,
+        records: Records | None = None,
     ) -> None:
         self.program = program
         self.mask = program.mask
         self.network, self.loop = network, network.loop
-        self.workspace = workspace or Workspace()
+        self.workspace = workspace or (Workspace() if within is None else within.workspace())
+        self.within = within
         self.sealed, self.tap = sealed, tap
         self.strayed = ""  # which address of nobody somebody has turned to, where it is sealed
         self.sharing = Sharing(program, self.loop.wake, self.workspace.folder)
         self.constant = self.sharing.constant
         self.attribute = self.sharing.attribute
         self.publish = self.sharing.publish
-        self._recorder = Recorder(self.loop, program.id, watcher, program.mask)
+        if within is not None:
+            self.sharing.ports.update(within.ports)
+            self.sharing.addresses.update(within.addresses)
+        self._recorder = records or Recorder(self.loop, program.id, watcher, program.mask)
         self.record = self._recorder.record
         self.connected, self.linked = self._recorder.connected, self._recorder.linked
         self.company = self._assembled()
         self.casts = {name: Cast(role) for name, role in program.roles.items()}
         self.frames: dict[Task, Frame] = {}
-        self._securing = Securing(self)
+        self.securing = Securing(self)
         self.proxies = Proxies(self)
         self.polls = 1
         self.outsiders = program.outside or bool(program.processes)  # whether somebody takes part who is no role
@@ -87,7 +94,7 @@ class Scene:
         self.attended = False  # somebody outside takes part until it is false and `somebody_ended` was called
         self._ended, self._traced, self._announce = ended, traced, announce
         self.listeners: list[Listener] = []
-        self.sockets: list[Task] = []  # those that play on datagrams
+        self.sockets: dict[Task, None] = {}  # those that play on datagrams
         self.starters: list[Task] = []  # of servers that begin to listen late
         self._unfinished = 0  # tasks that have not come to their end
         self._holding: list[Task] = []
@@ -103,14 +110,7 @@ class Scene:
     def start(self) -> None:
         """Set the stage and begin; what the machine refuses ends the scenario at once."""
         try:
-            check_hosts(self.program, self.network)
-            for name in self.program.ports:
-                self.sharing.ports[name] = self.network.reserve()
-            bind_servers(self, self._clock, self._announce)
-            scope = Common(self)
-            self._securing.prepare(scope)
-            for file in self.program.files:
-                self.workspace.write(file, scope)
+            set_the_stage(self, self._clock, self._announce)
         except (EnvironmentRefused, StepFailed) as error:
             self._conclude(outcome.of_error(error))
         except ExpressionError as error:
@@ -162,13 +162,12 @@ class Scene:
         if channel is not None:
             self.network.belongs(channel, task)
         frame = Frame(role, task.name, index, self, task)
-        block = role.sequences[index if len(role.sequences) > 1 else 0]
-        cast.tasks.append(task)
+        cast.tasks[task] = None
         if role.datagram:
-            self.sockets.append(task)
+            self.sockets[task] = None
         self.frames[task] = frame
         self._unfinished += 1
-        self.loop.start(task, life(frame, block, partial(target, self) if role.side == "client" else None))
+        self.loop.start(task, life(frame, cast.block(index), partial(target, self) if role.side == "client" else None))
 
     def accepted(self, cast: Cast, channel: Channel) -> None:
         """A connection has come for a server role."""
@@ -203,7 +202,7 @@ class Scene:
             case Kill() if self.company is not None:
                 return self.company.kill(command)
             case StartTls():
-                return self._securing.start(task, self.frames[task], command)
+                return self.securing.start(task, self.frames[task], command)
             case Done():
                 return self._done(task)
             case _:
@@ -222,7 +221,7 @@ class Scene:
             return PENDING
         cast = self.casts[task.role]
         cast.ended += 1
-        left = _barriers(self.frames[task])
+        left = cast.barriers(self.frames[task].index)
         cast.left.update(left)
         for name in left:
             for other in self.sharing.at_barrier(name):
@@ -427,7 +426,7 @@ class Scene:
             self.loop.stop(task)
         for listener in self.listeners:
             listener.close()
-        for port in self.sharing.ports.values():
+        for port in self.sharing.ports.values() if self.within is None else ():
             self.network.release(port)
         self.workspace.remove()
 
@@ -442,9 +441,3 @@ class Scene:
 
     def random_bytes(self, size: int) -> bytes:
         return self.network.random_bytes(size)
-
-
-def _barriers(frame: Frame) -> frozenset[str]:
-    """The barriers that this copy or connection comes to."""
-    sequences = frame.role.sequences
-    return barriers_in(sequences[frame.index]) if len(sequences) > 1 else frame.role.barriers

@@ -59,7 +59,7 @@ class Securing:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._contexts: dict[TlsKey, object] = {}
+        self._contexts: dict[TlsKey, object] = {} if scene.within is None else scene.within.contexts
         self._names = {certificate.name for certificate in scene.program.certificates}
 
     def prepare(self, scope: Scope) -> None:

@@ -1,0 +1,61 @@
+"""The two programs that a load plays: the servers of a scenario, and its clients as one user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sockrun.compiling.loading import Options, load_scenario
+from sockrun.compiling.swapping import Half, Swaps
+from sockrun.diagnostics import Diagnostic, in_order
+from sockrun.loadtest.users import ITERATION, USER
+from sockrun.program import Program
+from sockrun.records import dataclass, replace
+from sockrun.values import Value
+
+NUMBERS: Mapping[str, Value] = {USER: 0, ITERATION: 0}  # what every iteration knows of itself
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which scenario of which file is loaded: any process that has the file can make its own half of it.
+
+    `text` must be in the scenario's id or name; `columns` are the names that rows of data give a value.
+    """
+
+    path: Path
+    options: Options
+    text: str = ""
+    columns: Sequence[str] = ()
+
+
+class Halves(NamedTuple):
+    """`others`: the ids of the scenarios of the file that fit as well, where it is not just one."""
+
+    users: Program | None
+    servers: Program | None
+    errors: Sequence[Diagnostic] = ()
+    others: Sequence[str] = ()
+
+
+def halves(order: Order) -> Halves:
+    """Both. What is wrong with the file is told once."""
+    users, servers = _half(order, "users"), _half(order, "servers")
+    errors = tuple(in_order([*users[1], *servers[1]]))
+    if errors or len(users[0]) != 1:
+        return Halves(None, None, errors, [program.id for program in users[0]])
+    return Halves(users[0][0], servers[0][0])
+
+
+def users_half(order: Order) -> Program:
+    """The users alone, of an order that is known to be good."""
+    return _half(order, "users")[0][0]
+
+
+def _half(order: Order, half: Half) -> tuple[list[Program], Sequence[Diagnostic]]:
+    late: dict[str, Value] = {**NUMBERS, **dict.fromkeys(order.columns, b"")}
+    options = replace(order.options, late=late, swaps=Swaps(real=order.options.swaps.real, half=half))
+    loaded = load_scenario(order.path, options)
+    text = order.text.casefold()
+    return [one for one in loaded.programs if text in one.id.casefold() or text in one.name.casefold()], loaded.errors
