@@ -51,9 +51,9 @@ LAYERS: dict[str, str] = {
     "watching": "diagnostics",
     "capture": "diagnostics network reporters results",
     "session": "commands compiling diagnostics network playing program reporters results",
-    "loadtest": "commands compiling diagnostics hexdump masking network playing program reporters results session "
-    "source units values",
     "spreading": "commands compiling diagnostics network program reporters results session",
+    "loadtest": "commands compiling diagnostics hexdump masking network playing program reporters results session "
+    "source spreading units values",
     "templates": "",
     "recording": "commands compiling diagnostics network pairing playing program reporters results",
     "background": "commands network playing program reporters results",
@@ -72,7 +72,7 @@ LAYERS: dict[str, str] = {
 HOMES: dict[str, str] = {
     "concurrent": "api spreading",
     "dataclasses": "records",  # whose classes are made more quickly: start-up
-    "distributed": "spreading.pools",
+    "distributed": "spreading.pools spreading.crews",
     "hdrh": "loadtest.latencies",
     "fcntl": "network",
     "multiprocessing": "spreading",
@@ -86,7 +86,7 @@ HOMES: dict[str, str] = {
     "ssl": "network",
     "subprocess": "network",
     "termios": "network",
-    "threading": "background spreading.work",
+    "threading": "background spreading.work spreading.crews",
     "cryptography": "network.authority",
     "dpkt": "recording.captures",
     "trustme": "network.authority",

@@ -18,13 +18,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sockrun.compiling.loading import Options
 from sockrun.loadtest import data
 from sockrun.loadtest.figures import INTERVALS, KINDS, OTHERS, Figures, merged
+from sockrun.loadtest.halves import Halves, Order, halves
 from sockrun.loadtest.latencies import Latencies
 from sockrun.loadtest.page import page
 from sockrun.loadtest.plan import Plan, Share
+from sockrun.loadtest.running import Load
 from sockrun.loadtest.summary import doubts
 from sockrun.loadtest.thresholds import condition, duration
+from sockrun.spreading.crews import Household
 from tests.command_line import COMMAND, FAILS, CommandLine
 from tests.playing import SCENARIOS
 
@@ -293,7 +297,7 @@ def test_more_users_than_sockets_are_refused_with_the_numbers(sockrun: CommandLi
     sockrun.write("echo.yaml", ECHO)
     outcome = sockrun("load", "echo.yaml", "--users", "100000000")
     assert outcome.status == 3
-    assert "100,000,000 users need 200,000,000 sockets, and only" in outcome.err
+    assert "100,000,000 users would need 200,000,000 sockets, and only" in outcome.err
     assert "ulimit -n 2000" in outcome.err
 
 
@@ -347,6 +351,88 @@ def test_behind_the_ramp_the_rate_is_kept(rate: float, ramp: float, seconds: flo
 def test_shares_together_are_all(of: int, most: int) -> None:
     numbers = [number for index in range(of) for number in Share(index, of).numbers(most)]
     assert sorted(numbers) == list(range(most))
+
+
+# --- workers -------------------------------------------------------------------------------------
+
+
+def test_workers_play_every_iteration_once(sockrun: CommandLine) -> None:
+    """Each row belongs to one iteration, and the server, who plays here, repeats it."""
+    wanted = json.dumps([f"user{number} 1" for number in range(40)])
+    sockrun.write("collects.yaml", COLLECTS.replace("WANTED", wanted))
+    sockrun.write("rows.csv", "name\n" + "".join(f"user{number}\n" for number in range(40)))
+    words = ["collects.yaml", "--users", "4", "--iterations", "40", "--data", "rows.csv", "--jobs", "2"]
+    told = figures_of(sockrun, *words)
+    assert (told["iterations"]["passed"], told["errors"], told["workers"]) == (40, {}, 2)
+    assert sum(interval["iterations"] for interval in told["intervals"]) == 40
+
+
+def test_no_worker_is_without_a_user(sockrun: CommandLine) -> None:
+    sockrun.write("echo.yaml", ECHO)
+    told = figures_of(sockrun, "echo.yaml", "--users", "1", "--iterations", "5", "--jobs", "3")
+    assert (told["iterations"]["passed"], told["workers"]) == (5, 1)
+
+
+def test_workers_trust_the_authority_of_the_run(sockrun: CommandLine) -> None:
+    pytest.importorskip("trustme", reason="sockrun[tls] is not installed")
+    words = [str(SCENARIOS / "smtp_starttls.yaml"), "--users", "2", "--iterations", "4", "--jobs", "2"]
+    assert figures_of(sockrun, *words)["iterations"]["passed"] == 4
+
+
+class Dying(Household):
+    """One of the workers is killed once it has been heard of."""
+
+    def said(self) -> dict[int, bytes]:
+        found = super().said()
+        if 1 in found:
+            for process in self._pools[1].executor._processes.values():  # type: ignore[attr-defined]
+                process.kill()
+        return found
+
+
+def test_what_a_dead_worker_was_heard_of_counts_and_its_death_is_told(sockrun: CommandLine) -> None:
+    sockrun.write("echo.yaml", ECHO)
+    order = Order(Path("echo.yaml"), Options())
+    both = halves(order)
+    assert isinstance(both, Halves)
+    figures = Load(order, both, Plan(users=2, duration=4.0), make_crew=lambda: Dying(2)).run().figures
+    assert (figures.lost, figures.workers) == (1, 2)
+    assert figures.iterations > 0
+    assert figures.latencies.count == figures.iterations == figures.step("answer").count
+    assert "1 worker died" in " ".join(doubts(figures))
+
+
+def test_an_interruption_ends_the_workers_in_order(sockrun: CommandLine) -> None:
+    sockrun.write("echo.yaml", ECHO)
+    arguments = [
+        "load",
+        "echo.yaml",
+        "--duration",
+        "60s",
+        "--users",
+        "2",
+        "--jobs",
+        "2",
+        "--json",
+        "load.json",
+        "--real",
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"server=127.0.0.1:{server.getsockname()[1]}"
+        with subprocess.Popen([*COMMAND, *arguments, address], stdout=subprocess.DEVNULL) as process:
+            for _ in range(2):
+                connection, _ = server.accept()
+                connection.close()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=60) == 130
+    assert json.loads((sockrun.folder / "load.json").read_text())["workers"] == 2
+
+
+def test_servers_of_a_cluster_are_real(sockrun: CommandLine) -> None:
+    sockrun.write("echo.yaml", ECHO)
+    outcome = sockrun("load", "echo.yaml", "--cluster", "tcp://127.0.0.1:1")
+    assert outcome.status == 2
+    assert "workers elsewhere cannot reach servers that are played here" in outcome.err
 
 
 # --- figures -------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
+from sockrun.cli.options import ClusterAddress, Jobs
 from sockrun.ending import INTERRUPTED, complain
 from sockrun.records import dataclass, fields
 
@@ -61,16 +62,8 @@ class Manners:
         typer.Option("--last-failed", help="Only what did not pass when it was played last; all, if that is none."),
     ] = False
     durations: Annotated[int, typer.Option(min=0, metavar="N", help="Name the N slowest scenarios at the end.")] = 0
-    jobs: Annotated[
-        str,
-        typer.Option("--jobs", "-j", metavar="N|auto", help="Play with N worker processes; auto: one a processor."),
-    ] = "1"
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS", help="Play on a Dask cluster, tcp://HOST:PORT of its scheduler (needs `sockrun[dask]`)."
-        ),
-    ] = None
+    jobs: Jobs = "1"
+    cluster: ClusterAddress = None
     watch: Annotated[
         bool, typer.Option("--watch", help="Play again whenever a file changes (needs `sockrun[watch]`).")
     ] = False
@@ -168,22 +161,37 @@ def reporters(manners: Manners, memory: Memory | None, stdout_is_taken: bool) ->
 
 def pool(manners: Manners) -> Callable[[], Pool] | None:
     """What makes the workers; None: everything is played here."""
-    if manners.cluster is not None:
-        if manners.jobs != "1":
-            raise typer.BadParameter("--jobs and --cluster exclude each other: a cluster knows how many workers it has")
-        from sockrun.spreading.pools import SCHEDULER, Cluster
-
-        if not SCHEDULER.fullmatch(manners.cluster):
-            words = f"{manners.cluster!r} is no scheduler's address, as tcp://127.0.0.1:8786 is"
-            raise typer.BadParameter(words, param_hint="--cluster")
-        return partial(Cluster, manners.cluster)
-    if manners.jobs == "1":
+    address, workers = scheduler(manners.jobs, manners.cluster), width(manners.jobs)
+    if address is None and workers == 1:
         return None
-    from sockrun.spreading.pools import Processes, processors
+    from sockrun.spreading.pools import Cluster, Processes
 
-    if manners.jobs != "auto" and not (manners.jobs.isascii() and manners.jobs.isdigit() and int(manners.jobs)):
-        raise typer.BadParameter(f"{manners.jobs!r} is no number of workers, and not auto", param_hint="--jobs")
-    return partial(Processes, processors() if manners.jobs == "auto" else int(manners.jobs))
+    return partial(Processes, workers) if address is None else partial(Cluster, address)
+
+
+def scheduler(jobs: str, cluster: str | None) -> str | None:
+    """The address of `--cluster`."""
+    if cluster is None:
+        return None
+    if jobs != "1":
+        raise typer.BadParameter("--jobs and --cluster exclude each other: a cluster knows how many workers it has")
+    from sockrun.spreading.pools import SCHEDULER
+
+    if not SCHEDULER.fullmatch(cluster):
+        words = f"{cluster!r} is no scheduler's address, as tcp://127.0.0.1:8786 is"
+        raise typer.BadParameter(words, param_hint="--cluster")
+    return cluster
+
+
+def width(jobs: str) -> int:
+    """How many workers `--jobs` means."""
+    if jobs == "1":
+        return 1
+    from sockrun.spreading.pools import processors
+
+    if jobs != "auto" and not (jobs.isascii() and jobs.isdigit() and int(jobs)):
+        raise typer.BadParameter(f"{jobs!r} is no number of workers, and not auto", param_hint="--jobs")
+    return processors() if jobs == "auto" else int(jobs)
 
 
 def rounds(manners: Manners, play: Callable[[], Progress], paths: Sequence[Path], say: Say) -> int:

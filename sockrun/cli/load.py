@@ -6,15 +6,17 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sockrun.cli import ci
 from sockrun.cli.application import app, examples
 from sockrun.cli.files import assignments, make_options, show_line
-from sockrun.cli.options import AllowedHosts, Real, Secrets, Text, Variables
+from sockrun.cli.options import AllowedHosts, ClusterAddress, Jobs, Real, Secrets, Text, Variables
 from sockrun.cli.progress_line import on_a_terminal, write_out
 from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import INTERRUPTED, complain
@@ -23,11 +25,12 @@ from sockrun.records import dataclass, replace
 if TYPE_CHECKING:
     from sockrun.loadtest.data import Data
     from sockrun.loadtest.figures import Figures
-    from sockrun.loadtest.halves import Order
+    from sockrun.loadtest.halves import Halves, Order
     from sockrun.loadtest.plan import Plan
     from sockrun.loadtest.running import Outcome
     from sockrun.loadtest.thresholds import Condition
     from sockrun.program import Program
+    from sockrun.spreading.crews import Crew
 
 FAILED, INVALID = 1, 2
 OFTEN = 1.0  # seconds between two pictures of a live screen
@@ -85,6 +88,8 @@ def load(
     secret: Secrets = None,
     real: Real = None,
     allow_host: AllowedHosts = None,
+    jobs: Jobs = "1",
+    cluster: ClusterAddress = None,
     html: HtmlFile = None,
     csv: CsvFile = None,
     json: FiguresFile = None,
@@ -105,16 +110,17 @@ def load(
     options = replace(make_options([path], var, secret), swaps=Swaps(assignments("--real", real, "ROLE=ADDRESS")))
     rows = _data(data)
     order = Order(path, options, text, rows.columns)
-    users_half, servers_half = _halves(order)
-    plan = _with_rows(_plan(users, rate, ramp, duration, iterations), rows, users_half)
-    conditions = _conditions(fail_if, users_half)
+    halves = _halves(order)
+    plan = _with_rows(_plan(users, rate, ramp, duration, iterations), rows, halves.users)
+    conditions = _conditions(fail_if, halves.users)
+    crew = _crew(jobs, cluster, halves)
 
     from sockrun.loadtest.running import Load
 
     screen = Screen(not quiet and on_a_terminal())
-    outcome = Load(users_half, servers_half, plan, allow_host or (), interrupts, screen.show).run()
+    outcome = Load(order, halves, plan, allow_host or (), interrupts, screen.show, crew).run()
     screen.erase()
-    _report(users_half.id, outcome, conditions, reports)
+    _report(halves.users.id, outcome, conditions, reports)
     raise typer.Exit(_status(outcome, conditions))
 
 
@@ -133,11 +139,11 @@ def _check_reports(reports: Mapping[str, str | None]) -> bool:
     return bool(on_stdout)
 
 
-def _halves(order: Order) -> tuple[Program, Program]:
+def _halves(order: Order) -> Halves:
     """Both programs; what is wrong with the file is told here."""
     from sockrun.compiling.loading import find
     from sockrun.diagnostics import EnvironmentRefused, Invalid, render_all
-    from sockrun.loadtest.halves import halves
+    from sockrun.loadtest.halves import Unfit, halves
     from sockrun.playing.requirements import unmet
 
     if order.path.is_dir():
@@ -150,11 +156,11 @@ def _halves(order: Order) -> tuple[Program, Program]:
         complain(f"{order.path}: {invalid.diagnostics[0].message}")
         raise typer.Exit(INVALID) from None
     found = halves(order)
-    if found.errors:
-        typer.echo("\n".join(render_all(found.errors)), err=True)
-        raise typer.Exit(INVALID)
-    if found.users is None or found.servers is None:
-        complain(f"{order.path} has {_which(found.others, order.text)}")
+    if isinstance(found, Unfit):
+        if found.errors:
+            typer.echo("\n".join(render_all(found.errors)), err=True)
+        else:
+            complain(f"{order.path} has {_which(found.ids, order.text)}")
         raise typer.Exit(INVALID)
     if found.users.expect_failure:
         complain(f"{order.path} is expected to fail: load makes sense only of what passes")
@@ -162,7 +168,20 @@ def _halves(order: Order) -> tuple[Program, Program]:
     reason = unmet(found.servers)
     if reason is not None:
         raise EnvironmentRefused(f"{order.path} cannot be played here: {reason}")
-    return found.users, found.servers
+    return found
+
+
+def _crew(jobs: str, cluster: str | None, halves: Halves) -> Callable[[], Crew] | None:
+    """What makes the workers; None: everything is played here."""
+    scheduler, width = ci.scheduler(jobs, cluster), ci.width(jobs)
+    if scheduler is not None and (halves.servers.roles or halves.servers.processes):
+        words = "workers elsewhere cannot reach servers that are played here: name the real ones with --real"
+        raise typer.BadParameter(words, param_hint="--cluster")
+    if scheduler is None and width == 1:
+        return None
+    from sockrun.spreading.crews import Cluster, Household
+
+    return partial(Household, width) if scheduler is None else partial(Cluster, scheduler)
 
 
 def _which(others: Sequence[str], text: str) -> str:
@@ -253,7 +272,7 @@ class Screen:
     def __post_init__(self) -> None:
         self._looked = time.monotonic()
 
-    def show(self, figures: Figures) -> None:
+    def show(self, measure: Callable[[], Figures]) -> None:
         now = time.monotonic()
         if not self.wanted or now - self._looked < OFTEN:
             return
@@ -262,7 +281,7 @@ class Screen:
         from sockrun.reporters.style import style_for
 
         width, height = shutil.get_terminal_size()
-        lines = [line[: width - 1] for line in live(figures, style_for(sys.stdout))][: height - 1]
+        lines = [line[: width - 1] for line in live(measure(), style_for(sys.stdout))][: height - 1]
         self.erase()
         write_out("".join(f"{line}\n" for line in lines))
         self._drawn = len(lines)

@@ -92,6 +92,17 @@ AllowedHosts = Annotated[
 MaxMessage = Annotated[
     str, typer.Option(metavar="SIZE", help="The longest message that may be kept in memory: 64kB, 1GiB.")
 ]
+Jobs = Annotated[
+    str, typer.Option("--jobs", "-j", metavar="N|auto", help="Play with N worker processes; auto: one a processor.")
+]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Play on a Dask cluster, tcp://HOST:PORT of its scheduler (needs `sockrun[dask]`).",
+    ),
+]
 JUnitFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write a JUnit XML report; - is standard output.")]
 JsonFile = Annotated[
     str | None, typer.Option(metavar="FILE", help="Write each event as a line of JSON; - is standard output.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sockrun.loadtest.latencies import Latencies
-from sockrun.records import dataclass, field
+from sockrun.records import dataclass, field, replace
 
 KINDS = 100  # of errors that are told apart: a message may hold what is new in each
 OTHERS = "others, of more kinds than are told apart"
@@ -101,6 +101,10 @@ class Figures:
             one.add(other)
             one.users = max(one.users, other.users)
         del self.intervals[1::2]
+
+    def without_intervals(self) -> Figures:
+        """What is said of them while the load lasts."""
+        return replace(self, intervals=[])
 
     def merge(self, other: Figures) -> None:
         """Add what another worker has counted at the same time."""

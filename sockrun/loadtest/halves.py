@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sockrun.compiling.loading import Options, load_scenario
 from sockrun.compiling.swapping import Half, Swaps
-from sockrun.diagnostics import Diagnostic, in_order
+from sockrun.diagnostics import Diagnostic, EnvironmentRefused, in_order
 from sockrun.loadtest.users import ITERATION, USER
 from sockrun.program import Program
 from sockrun.records import dataclass, replace
@@ -31,26 +31,33 @@ class Order:
 
 
 class Halves(NamedTuple):
-    """`others`: the ids of the scenarios of the file that fit as well, where it is not just one."""
-
-    users: Program | None
-    servers: Program | None
-    errors: Sequence[Diagnostic] = ()
-    others: Sequence[str] = ()
+    users: Program
+    servers: Program
 
 
-def halves(order: Order) -> Halves:
+class Unfit(NamedTuple):
+    """Why there are none: errors of the file, or not just one scenario that is meant; `ids` are those that are."""
+
+    errors: Sequence[Diagnostic]
+    ids: Sequence[str]
+
+
+def halves(order: Order) -> Halves | Unfit:
     """Both. What is wrong with the file is told once."""
     users, servers = _half(order, "users"), _half(order, "servers")
     errors = tuple(in_order([*users[1], *servers[1]]))
     if errors or len(users[0]) != 1:
-        return Halves(None, None, errors, [program.id for program in users[0]])
+        return Unfit(errors, [program.id for program in users[0]])
     return Halves(users[0][0], servers[0][0])
 
 
 def users_half(order: Order) -> Program:
-    """The users alone, of an order that is known to be good."""
-    return _half(order, "users")[0][0]
+    """The users alone, where the starter has found the order good. Raises: EnvironmentRefused."""
+    programs, errors = _half(order, "users")
+    if len(programs) != 1:
+        why = errors[0].message if errors else "it is another file there"
+        raise EnvironmentRefused(f"a worker cannot play {order.path}: {why}")
+    return programs[0]
 
 
 def _half(order: Order, half: Half) -> tuple[list[Program], Sequence[Diagnostic]]:

@@ -7,10 +7,13 @@ ended it is given back.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.loadtest.figures import Figures
+from sockrun.loadtest.halves import Halves, Order
 from sockrun.loadtest.plan import Plan, Share
+from sockrun.loadtest.shares import Shares
 from sockrun.loadtest.standing import Standing
 from sockrun.loadtest.users import Users
 from sockrun.network import open_files
@@ -18,12 +21,12 @@ from sockrun.network.guard import Guard
 from sockrun.network.kernel import Kernel
 from sockrun.network.system import OperatingSystem
 from sockrun.playing import needs
-from sockrun.program import Program
 from sockrun.records import dataclass, replace
 from sockrun.results import Result
 from sockrun.session import Interrupts, uninterrupted
+from sockrun.spreading.crews import Crew
 
-Told = Callable[[Figures], None]
+Told = Callable[[Callable[[], Figures]], None]  # who asks pays for it
 
 
 @dataclass(frozen=True)
@@ -36,36 +39,42 @@ class Outcome:
 
 
 class Load:
-    """`told` is called with the figures so far, again and again; `interrupts` is in force, and may end it early."""
+    """`told` is called with the figures so far, again and again; `interrupts` is in force, and may end it early.
+
+    With `make_crew` workers play the users, each a share of them, and this process the servers.
+    """
 
     def __init__(
         self,
-        users: Program,
-        servers: Program,
+        order: Order,
+        halves: Halves,
         plan: Plan,
         allow_hosts: Sequence[str] = (),
         interrupts: Interrupts = uninterrupted,
-        told: Told = lambda figures: None,
+        told: Told = lambda measure: None,
+        make_crew: Callable[[], Crew] | None = None,
     ) -> None:
-        self._users_program, self._servers_program = users, servers
-        self._plan = plan
+        self._order, self._halves, self._plan = order, halves, plan
+        self._allow_hosts = allow_hosts
         self._interrupts = interrupts
         self._told = told
+        self._make_crew = make_crew
         self._figures = Figures()
         self._network = Kernel(guard=Guard(allow_hosts), system=OperatingSystem(precise=True))
         self._ready = self._interrupted = False
         self._ended: list[Result] = []  # the servers' half has
+        servers = halves.servers
         self._standing = Standing(servers, self._network, self._figures, self._is_ready, self._ended.append)
-        self._users: Users | None = None
+        self._users: Users | Shares | None = None
 
     def run(self) -> Outcome:
-        """Raises: EnvironmentRefused."""
+        """Raises: EnvironmentRefused, Bug."""
         try:
-            with self._interrupts(self._network, self._interrupt):
+            with ExitStack() as ending, self._interrupts(self._network, self._interrupt):
                 self._standing.start()
                 self._turn_until(lambda: self._ready or self._over)
                 if not self._over:
-                    self._play()
+                    self._play(ending)
                 self._standing.stop()
                 self._turn_until(lambda: bool(self._ended))
         finally:
@@ -74,21 +83,37 @@ class Load:
             self._network.close()
         return self._outcome()
 
-    def _play(self) -> None:
-        within = self._standing.surroundings()
-        plan = replace(self._plan, users=_users(self._plan, self._users_program, self._servers_program))
-        users = self._users = Users(self._users_program, self._network, within, plan, Share(), self._figures)
+    def _play(self, ending: ExitStack) -> None:
+        users = self._users = self._made(ending)
         users.start()
         self._turn_until(lambda: users.over or bool(self._ended))
-        users.measure()
         if not users.over:
             users.interrupt()
+            self._turn_until(lambda: users.over)
+        self._measure(users)
+
+    def _made(self, ending: ExitStack) -> Users | Shares:
+        within = self._standing.surroundings()
+        if self._make_crew is None:
+            plan = roomy(self._plan, self._halves, 1)
+            return Users(self._halves.users, self._network, within, plan, Share(), self._figures)
+        crew = self._make_crew()
+        ending.callback(crew.close)
+        plan = roomy(self._plan, self._halves, crew.width)
+        return Shares(self._network.loop, crew, self._order, plan, within, self._allow_hosts)
 
     def _turn_until(self, over: Callable[[], bool]) -> None:
         while not over():
             self._network.loop.turn()
             if self._users is not None:
-                self._told(self._users.measure())
+                self._told(self._users.measure)
+
+    def _measure(self, users: Users | Shares) -> None:
+        """What the servers saw was counted here."""
+        found = users.measure()
+        if found is not self._figures:
+            found.server_errors.update(self._figures.server_errors)
+            self._figures = found
 
     @property
     def _over(self) -> bool:
@@ -109,20 +134,22 @@ class Load:
         return Outcome(self._figures, fault, self._interrupted)
 
 
-def _users(plan: Plan, users: Program, servers: Program) -> int:
-    """How many there are, or may be. Raises: EnvironmentRefused, where there are not enough sockets for them."""
-    accepted = sum(role.instances for role in users.roles.values() if not role.datagram) if servers.roles else 0
-    each = needs.sockets(users) + accepted
+def roomy(plan: Plan, halves: Halves, workers: int) -> Plan:
+    """The plan with the number of users that there are, or may be: workers have their sockets, servers others.
+
+    Raises: EnvironmentRefused, where there are not enough of them.
+    """
     room = open_files.left()
-    if plan.users is None:
-        if room < each:
-            raise EnvironmentRefused(needs.too_many(each, room, open_files.most()))
-        return room // each
-    if plan.users * each > room:
-        words = f"{plan.users:,} users need {plan.users * each:,} sockets, and only {max(room, 0):,} can be opened"
-        enough = open_files.most() + plan.users * each - room
-        raise EnvironmentRefused(
-            f"{words} (the limit on open files is {open_files.most():,}): raise it with `ulimit -n {enough}`, or take "
-            "fewer users"
-        )
-    return plan.users
+    theirs = needs.sockets(halves.users)
+    ours = (
+        sum(role.instances for role in halves.users.roles.values() if not role.datagram) if halves.servers.roles else 0
+    )
+    each = theirs + ours if workers == 1 else max(-(-theirs // workers), ours)
+    wanted = 1 if plan.users is None else plan.users
+    if wanted * each > room:
+        who = "1 user" if wanted == 1 else f"{wanted:,} users"
+        words = f"{who} would need {wanted * each:,} sockets, and only {max(room, 0):,} can be opened"
+        enough = open_files.most() + wanted * each - room
+        hint = f"raise it with `ulimit -n {enough}`, or take fewer users"
+        raise EnvironmentRefused(f"{words} (the limit on open files is {open_files.most():,}): {hint}")
+    return plan if plan.users is not None else replace(plan, users=room // each)

@@ -95,7 +95,8 @@ def doubts(figures: Figures) -> Iterator[str]:
     if share > BUSY or (figures.iterations and late > LATE * median and share > BUSY / 2):
         yield (
             f"sockrun itself is the bottleneck: it was busy {100 * min(share, 1.0):.0f}% of the time, and its loop "
-            f"up to {duration(late)} late (p99), which is in the latencies, too"
+            f"up to {duration(late)} late (p99), which is in the latencies, too; "
+            "take more workers (--jobs auto), or less load"
         )
     if figures.delayed:
         yield f"{count(figures.delayed, 'iteration')} began late, since no user was idle: take more --users"

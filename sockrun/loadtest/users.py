@@ -18,9 +18,8 @@ from sockrun.commands import Command, Event, Sleep
 from sockrun.loadtest.figures import Figures
 from sockrun.loadtest.meter import Meter
 from sockrun.loadtest.plan import Plan, Share
-from sockrun.masking import Mask
-from sockrun.network.interface import Network, Reply
-from sockrun.network.loop import Task
+from sockrun.loadtest.waiting import Waiting
+from sockrun.network.interface import Network
 from sockrun.playing.scene import Scene
 from sockrun.playing.surroundings import Surroundings
 from sockrun.program import Program
@@ -31,21 +30,15 @@ TICK = 0.02  # seconds between two looks at how late the loop is
 USER, ITERATION = "user", "iteration"
 
 
-class Users:
-    """Those of one share. Satisfies `loop.Owner` for the tasks that only wait.
-
-    `room`: how many may play at the same time.
-    """
-
-    polls = 0
-    closed_world = False
-    mask: Mask | None = None
+class Users(Waiting):
+    """Those of one share. Of `plan.users` nobody is missing: it says how many there may be in the open model, too."""
 
     def __init__(
         self, program: Program, network: Network, within: Surroundings, plan: Plan, share: Share, figures: Figures
     ) -> None:
         self._program = program
-        self._network, self._loop = network, network.loop
+        super().__init__(network.loop)
+        self._network = network
         self._within = within
         self._plan = plan
         self._share = share
@@ -61,11 +54,11 @@ class Users:
 
     def start(self) -> None:
         self._begun, self._processor = perf_counter(), process_time()
-        self._wait(self._ticks())
+        self.wait(self._ticks())
         if self._plan.rate is not None:
-            self._wait(self._arrivals())
+            self.wait(self._arrivals())
         else:
-            self._wait(self._entrances())
+            self.wait(self._entrances())
 
     @property
     def over(self) -> bool:
@@ -85,9 +78,6 @@ class Users:
         return self._figures
 
     # --- when iterations begin ---
-
-    def _wait(self, generator: Generator[Command, Event, None]) -> None:
-        self._loop.start(Task(self, "", ""), generator)
 
     def _ticks(self) -> Generator[Command, Event, None]:
         """How late the loop is: it is asked to come back at a certain moment."""
@@ -185,22 +175,7 @@ class Users:
                 self.fault = self.fault or result
                 self._ended = True
         if not self._ended or self._waiting:
-            self._loop.ready.append(partial(self._next, user))
-
-    # --- loop.Owner ---
-
-    def handle(self, task: Task, command: Command) -> Reply:
-        raise AssertionError(f"{command} is nothing that one waits for")
-
-    def finished(self, task: Task) -> None: ...
-
-    def failed(self, task: Task | None, error: Exception) -> None:
-        raise error
-
-    def quiet(self) -> None: ...
-
-    def voice(self, task: Task) -> str:
-        return ""
+            self.loop.ready.append(partial(self._next, user))
 
 
 def _kind(result: Result) -> str:

@@ -23,6 +23,7 @@ from sockrun.values import ExpressionError, Scope, Value
 if TYPE_CHECKING:
     from sockrun.playing.scene import Scene
 
+AUTHORITY = "ca.pem"  # in the scenario's folder
 LOCALHOST = "localhost"  # the name of whoever is reached over a path
 LOCAL_NAMES = (LOCALHOST, "127.0.0.1", "::1")
 VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -77,7 +78,7 @@ class Securing:
         except EnvironmentRefused as error:
             failure = Failure("refused", "", None, str(error), environment=True, role_span=wanted)
             raise StepFailed(failure) from None
-        self._write("ca.pem", own)
+        self._write(AUTHORITY, own)
         for certificate in self._scene.program.certificates:
             self._make(certificate, scope)
 
@@ -105,7 +106,10 @@ class Securing:
     def start(self, task: Task, frame: Frame, command: StartTls) -> Reply:
         """Shake hands on the task's connection. Raises: EnvironmentRefused."""
         tls = self._with_paths(command.tls)
-        end = self._server(task) if frame.role.side == "server" else self._client(frame)
+        if frame.role.side == "server":
+            end = self._server(task)
+        else:
+            end, tls = self._client(frame), self._trusting(tls)
         return self._scene.network.start_tls(task, replace(command, tls=tls), end, self._contexts)
 
     def _server(self, task: Task) -> TlsEnd:
@@ -119,6 +123,13 @@ class Securing:
         program, target = self._scene.program, frame.target
         name = LOCALHOST if target is None or target.path else _without_zone(target)
         return TlsEnd(False, name=name, own=program.authority is not None, system=self._scene.outsiders)
+
+    def _trusting(self, tls: Tls) -> Tls:
+        """Where the servers are played by another process, its authority stands in their folder."""
+        within = self._scene.within
+        if within is None or within.here or self._scene.program.authority is None or tls.ca is not None:
+            return tls
+        return replace(tls, ca=os.path.join(within.folder, AUTHORITY))
 
     # --- paths ---
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import re
 from concurrent.futures import Executor, ProcessPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network import leash
 from sockrun.spreading import work
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 SCHEDULER = re.compile(r"(?:tcp|tls|ucx|wss?)://\S+:[0-9]{1,5}", re.ASCII)
 TIMEOUT = 10  # seconds for a scheduler to answer
@@ -94,14 +97,7 @@ class Cluster:
     """The workers of a Dask cluster, which plays a task again when its worker has died."""
 
     def __init__(self, address: str) -> None:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise EnvironmentRefused("a cluster needs Dask: `pip install 'sockrun[dask]'`") from None
-        try:
-            self._client = Client(address, timeout=TIMEOUT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise EnvironmentRefused(f"no Dask scheduler answers at {address}: {_first_line(error)}") from None
+        self._client = client(address)
         self.width = sum(self._client.nthreads().values())
         self.executor = self._client.get_executor(pure=False)
 
@@ -113,6 +109,18 @@ class Cluster:
 
     def close(self) -> None:
         self._client.close()
+
+
+def client(address: str) -> Client:
+    """Of the scheduler there. Raises: EnvironmentRefused."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise EnvironmentRefused("a cluster needs Dask: `pip install 'sockrun[dask]'`") from None
+    try:
+        return Client(address, timeout=TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise EnvironmentRefused(f"no Dask scheduler answers at {address}: {_first_line(error)}") from None
 
 
 def _first_line(error: Exception) -> str:

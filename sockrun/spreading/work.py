@@ -69,7 +69,7 @@ def do(work: Work) -> Done:
     """Play them. Raises nothing: what goes wrong is in what comes back."""
     done = Done()
     choose = partial(_chosen, work, done)
-    session = Session(replace(work.settings, choose=choose), [_Telling(done)], _interrupts())
+    session = Session(replace(work.settings, choose=choose), [_Telling(done)], interrupts())
     try:
         progress = session.run(work.files)
     except EnvironmentRefused as error:
@@ -134,5 +134,6 @@ def _end_with_the_starter() -> None:
         os._exit(1)
 
 
-def _interrupts() -> Interrupts:
+def interrupts() -> Interrupts:
+    """How a worker learns that what it plays is to end."""
     return uninterrupted if _leash is None else partial(leash.interrupts, _leash)
