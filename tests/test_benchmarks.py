@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import load
 from benchmarks.run import Row, main, row_of, table
 from benchmarks.workloads import QUICK, Program, Workload, scenario_files, workloads
 
@@ -101,3 +102,14 @@ def test_sockrun_plays_only_scenarios_that_were_written() -> None:
     }
 
     assert played <= written
+
+
+@pytest.mark.skipif(not all(map(shutil.which, load.PROGRAMS)), reason="not all of the programs are installed")
+def test_load_is_measured_beside_other_tools(capsys: pytest.CaptureFixture[str]) -> None:
+    assert load.main(["--repeats", "1", "--seconds", "1"]) == 0
+    rows = [line.split(" | ")[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][2:]
+    assert [tool for _, tool in rows] == ["redis-benchmark", "sockrun load", "wrk", "sockrun load"] * 2
+
+
+def test_latencies_of_other_tools_are_read_with_their_units() -> None:
+    assert [load.in_seconds(text) for text in ("250.00us", "1.50ms", "2.00s")] == pytest.approx([250e-6, 1.5e-3, 2.0])
