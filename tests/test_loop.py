@@ -93,7 +93,8 @@ def test_who_has_ended_is_not_kept_until_its_deadline() -> None:
     assert most < 300
 
 
-def test_a_deadline_stands_when_many_others_are_stopped() -> None:
+def machine_and_loop() -> tuple[Machine, Loop]:
+    """A loop that is told when the machine has waited."""
     machine = Machine()
 
     def poll(timeout: float | None) -> None:
@@ -101,6 +102,11 @@ def test_a_deadline_stands_when_many_others_are_stopped() -> None:
         loop.woke(timeout)
 
     loop = Loop(poll, lambda: machine.seconds)
+    return machine, loop
+
+
+def test_a_deadline_stands_when_many_others_are_stopped() -> None:
+    machine, loop = machine_and_loop()
     expired: list[str] = []
     tasks = [Task(Scenario(), "role", str(number)) for number in range(1_000)]
     for number, task in enumerate(tasks):
@@ -115,13 +121,7 @@ def test_a_deadline_stands_when_many_others_are_stopped() -> None:
 
 def test_a_deadline_stands_when_another_that_passes_stops_many() -> None:
     """An expiry may end a scenario, and with it hundreds of timers: those that are put off meanwhile are kept."""
-    machine = Machine()
-
-    def poll(timeout: float | None) -> None:
-        machine.poll(timeout)
-        loop.woke(timeout)
-
-    loop = Loop(poll, lambda: machine.seconds)
+    machine, loop = machine_and_loop()
     expired: list[str] = []
     others = [Task(Scenario(), "role", str(number)) for number in range(300)]
     first, last = (Task(Scenario(), "role", name) for name in ("first", "last"))
