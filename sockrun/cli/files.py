@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,16 @@ def assignments(option: str, given: list[str] | None, form: str = "NAME=VALUE") 
             raise typer.BadParameter(f"{shown} is not {form}", param_hint=option)
         found[name] = value
     return found
+
+
+def alone_on_stdout(reports: Mapping[str, str | None]) -> bool:
+    """Whether one of the reports, by option and file, has standard output for itself. Raises: BadParameter."""
+    from sockrun.reporters.base import STDOUT
+
+    there = [f"--{name}" for name, path in reports.items() if path == STDOUT]
+    if len(there) > 1:
+        raise typer.BadParameter(f"only one of {' and '.join(there)} can go to standard output")
+    return bool(there)
 
 
 def nothing_selected(selection: Selection, files: Sequence[Path]) -> str:

@@ -15,7 +15,7 @@ import typer
 
 from sockrun.cli import ci
 from sockrun.cli.application import app, examples
-from sockrun.cli.files import assignments, make_options, show_line
+from sockrun.cli.files import alone_on_stdout, assignments, make_options, show_line
 from sockrun.cli.options import AllowedHosts, ClusterAddress, Jobs, Real, Secrets, Text, Variables
 from sockrun.cli.progress_line import on_a_terminal, write_out
 from sockrun.cli.sparing import SparingCommand
@@ -129,14 +129,12 @@ def load(
 
 def _check_reports(reports: Mapping[str, str | None]) -> bool:
     """Whether one of them has standard output for itself. Raises: EnvironmentRefused, BadParameter."""
-    from sockrun.reporters.base import STDOUT, check_folder
+    from sockrun.reporters.base import check_folder
 
-    on_stdout = [f"--{name}" for name, path in reports.items() if path == STDOUT]
-    if len(on_stdout) > 1:
-        raise typer.BadParameter(f"only one of {' and '.join(on_stdout)} can go to standard output")
+    alone = alone_on_stdout(reports)
     for path in filter(None, reports.values()):
         check_folder(path)
-    return bool(on_stdout)
+    return alone
 
 
 def _halves(order: Order) -> Halves:
@@ -281,7 +279,8 @@ class Screen:
         from sockrun.reporters.style import style_for
 
         width, height = shutil.get_terminal_size()
-        lines = [line[: width - 1] for line in live(measure(), style_for(sys.stdout))][: height - 1]
+        lines = [line[: width - 1] for line in live(measure())][: max(1, height - 1)]
+        lines[0] = style_for(sys.stdout)("strong", lines[0])  # once it is cut: the end of a colour must not be
         self.erase()
         write_out("".join(f"{line}\n" for line in lines))
         self._drawn = len(lines)

@@ -11,7 +11,15 @@ import typer
 from sockrun import __version__
 from sockrun.cli import ci
 from sockrun.cli.application import app, examples
-from sockrun.cli.files import assignments, find_files, make_options, named_paths, nothing_selected, show_line
+from sockrun.cli.files import (
+    alone_on_stdout,
+    assignments,
+    find_files,
+    make_options,
+    named_paths,
+    nothing_selected,
+    show_line,
+)
 from sockrun.cli.options import (
     AllowedHosts,
     FailFast,
@@ -217,8 +225,6 @@ def _reporters(files: dict[str, str | None], detail: Detail, slowest: int) -> li
     from sockrun.reporters.terminal import Terminal
 
     wanted = {name: path for name, path in files.items() if path is not None}
-    on_stdout = [f"--{name}" for name, path in wanted.items() if path == STDOUT]
-    if len(on_stdout) > 1:
-        raise typer.BadParameter(f"only one of {' and '.join(on_stdout)} can go to standard output")
+    alone = alone_on_stdout(wanted)
     reports = [FILE_REPORTERS[name](path) for name, path in wanted.items()]
-    return reports if on_stdout else [*reports, Terminal(open_target(STDOUT), detail, slowest)]
+    return reports if alone else [*reports, Terminal(open_target(STDOUT), detail, slowest)]

@@ -25,9 +25,8 @@ def read(path: str) -> Data:
     """Raises: ValueError, with what is wrong with the file; OSError."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         try:
-            lines = [
-                (reader.line_num, cells) for reader in [csv.reader(file, strict=True)] for cells in reader if cells
-            ]
+            reader = csv.reader(file, strict=True)
+            lines = [(reader.line_num, cells) for cells in reader if cells]
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is no CSV file: {error}") from None
     if len(lines) < 2:

@@ -12,6 +12,7 @@ from sockrun.diagnostics import Diagnostic, EnvironmentRefused, in_order
 from sockrun.loadtest.users import ITERATION, USER
 from sockrun.program import Program
 from sockrun.records import dataclass, replace
+from sockrun.session import Selection
 from sockrun.values import Value
 
 NUMBERS: Mapping[str, Value] = {USER: 0, ITERATION: 0}  # what every iteration knows of itself
@@ -64,5 +65,4 @@ def _half(order: Order, half: Half) -> tuple[list[Program], Sequence[Diagnostic]
     late: dict[str, Value] = {**NUMBERS, **dict.fromkeys(order.columns, b"")}
     options = replace(order.options, late=late, swaps=Swaps(real=order.options.swaps.real, half=half))
     loaded = load_scenario(order.path, options)
-    text = order.text.casefold()
-    return [one for one in loaded.programs if text in one.id.casefold() or text in one.name.casefold()], loaded.errors
+    return list(filter(Selection(text=order.text).takes, loaded.programs)), loaded.errors

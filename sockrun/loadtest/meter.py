@@ -13,7 +13,7 @@ from sockrun.loadtest.figures import Figures
 from sockrun.network.interface import Channel
 from sockrun.network.streams import Stream
 from sockrun.program import Place, Program, instructions_in
-from sockrun.results import Connection, Rounds, Trace
+from sockrun.results import Connection, Failure, Rounds, Trace, step_text
 
 CONNECT = "connect"
 
@@ -34,6 +34,15 @@ def step_names(program: Program) -> list[str]:
             found.append(step_name(role.name, Place("", "tls", role.tls.span)))
         found += [step_name(role.name, step.place) for block in role.blocks for step in instructions_in(block)]
     return list(dict.fromkeys(found))
+
+
+def error_name(failure: Failure | None, reason: str) -> str:
+    """What went wrong, and where: the same words for all that are alike."""
+    if failure is None:
+        return reason
+    role = failure.role.partition("[")[0]
+    where = role if failure.place is None or not failure.place.number else f"{role}, {step_text(failure.place, ())}"
+    return f"{where}: {failure.message}" if where else failure.message
 
 
 class Silence:

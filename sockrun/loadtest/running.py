@@ -19,6 +19,7 @@ from sockrun.loadtest.users import Users
 from sockrun.network import open_files
 from sockrun.network.guard import Guard
 from sockrun.network.kernel import Kernel
+from sockrun.network.precision import PreciseSelector
 from sockrun.network.system import OperatingSystem
 from sockrun.playing import needs
 from sockrun.records import dataclass, replace
@@ -60,7 +61,7 @@ class Load:
         self._told = told
         self._make_crew = make_crew
         self._figures = Figures()
-        self._network = Kernel(guard=Guard(allow_hosts), system=OperatingSystem(precise=True))
+        self._network = Kernel(guard=Guard(allow_hosts), system=OperatingSystem(PreciseSelector()))
         self._ready = self._interrupted = False
         self._ended: list[Result] = []  # the servers' half has
         servers = halves.servers
@@ -148,8 +149,6 @@ def roomy(plan: Plan, halves: Halves, workers: int) -> Plan:
     wanted = 1 if plan.users is None else plan.users
     if wanted * each > room:
         who = "1 user" if wanted == 1 else f"{wanted:,} users"
-        words = f"{who} would need {wanted * each:,} sockets, and only {max(room, 0):,} can be opened"
-        enough = open_files.most() + wanted * each - room
-        hint = f"raise it with `ulimit -n {enough}`, or take fewer users"
-        raise EnvironmentRefused(f"{words} (the limit on open files is {open_files.most():,}): {hint}")
+        enough = needs.beyond(wanted * each, room, open_files.most())
+        raise EnvironmentRefused(f"{who} would need {wanted * each:,} sockets, and {enough}, or take fewer users")
     return plan if plan.users is not None else replace(plan, users=room // each)

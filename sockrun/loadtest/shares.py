@@ -21,6 +21,7 @@ from sockrun.loadtest.waiting import Waiting
 from sockrun.network.guard import Guard
 from sockrun.network.kernel import Kernel
 from sockrun.network.loop import Loop
+from sockrun.network.precision import PreciseSelector
 from sockrun.network.system import OperatingSystem
 from sockrun.playing.surroundings import Surroundings
 from sockrun.records import dataclass, field, replace
@@ -73,7 +74,7 @@ def _play(part: Part, came: Came, say: Say, interrupts: Interrupts) -> None:
     program = users_half(part.order)
     if time.time() - part.begins > TOO_LATE:
         raise EnvironmentRefused("a worker came when the load had begun long ago")
-    network = Kernel(guard=Guard(part.allow_hosts), system=OperatingSystem(precise=True))
+    network = Kernel(guard=Guard(part.allow_hosts), system=OperatingSystem(PreciseSelector()))
     try:
         users = Users(program, network, part.within, part.plan, part.share, came.figures)
         with interrupts(network, users.interrupt):

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from functools import partial
 
 from sockrun.loadtest.figures import Figures
-from sockrun.loadtest.meter import Silence
+from sockrun.loadtest.meter import Silence, error_name
 from sockrun.network.interface import Network, Reply
 from sockrun.network.loop import Task
 from sockrun.playing import outcome
 from sockrun.playing.scene import Scene
 from sockrun.playing.surroundings import Surroundings
 from sockrun.program import Program
-from sockrun.results import Result, Status, step_text
+from sockrun.results import Result, Status
 from sockrun.values import Value
 
 
@@ -84,9 +84,7 @@ class Standing(Scene):
             super().failed(task, error)
             return
         if task.channel is None or task.channel.heard:
-            place = verdict.failure.place if verdict.failure is not None else None
-            where = f", {step_text(place, ())}" if place is not None else ""
-            kind = f"{task.role}{where}: {verdict.reason}"
+            kind = error_name(verdict.failure, verdict.reason)
             self._figures.server_error(kind if self.mask is None else self.mask.text(kind))
         self._dismiss(task)
 

@@ -50,9 +50,9 @@ def heading(figures: Figures) -> str:
     return ", ".join(parts)
 
 
-def live(figures: Figures, style: Style) -> Iterator[str]:
+def live(figures: Figures) -> Iterator[str]:
     """What is shown while it lasts."""
-    yield style("strong", heading(figures)) + f", {figures.users:,} playing now"
+    yield f"{heading(figures)}, {figures.users:,} playing now"
     yield from table(figures)
 
 

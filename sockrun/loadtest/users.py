@@ -16,7 +16,7 @@ from time import perf_counter, process_time
 
 from sockrun.commands import Command, Event, Sleep
 from sockrun.loadtest.figures import Figures
-from sockrun.loadtest.meter import Meter
+from sockrun.loadtest.meter import Meter, error_name
 from sockrun.loadtest.plan import Plan, Share
 from sockrun.loadtest.waiting import Waiting
 from sockrun.network.interface import Network
@@ -24,7 +24,7 @@ from sockrun.playing.scene import Scene
 from sockrun.playing.surroundings import Surroundings
 from sockrun.program import Program
 from sockrun.records import replace
-from sockrun.results import Failure, Result, Status, step_text
+from sockrun.results import Result, Status
 
 TICK = 0.02  # seconds between two looks at how late the loop is
 USER, ITERATION = "user", "iteration"
@@ -41,7 +41,6 @@ class Users(Waiting):
         self._network = network
         self._within = within
         self._plan = plan
-        self._share = share
         self._figures = figures
         self._numbers = share.numbers(plan.iterations)  # of the iterations that are left
         self._playing: dict[int, Scene] = {}  # by the number of the user
@@ -170,19 +169,9 @@ class Users(Waiting):
             case Status.FAILED:
                 figures.failed += 1
                 interval.failed += 1
-                figures.error(_kind(result))
+                figures.error(error_name(result.failure, result.reason))
             case _:
                 self.fault = self.fault or result
                 self._ended = True
         if not self._ended or self._waiting:
             self.loop.ready.append(partial(self._next, user))
-
-
-def _kind(result: Result) -> str:
-    """What went wrong, and where: the same words for all that are alike."""
-    failure: Failure | None = result.failure
-    if failure is None:
-        return result.reason
-    role = failure.role.partition("[")[0]
-    where = role if failure.place is None or not failure.place.number else f"{role}, {step_text(failure.place, ())}"
-    return f"{where}: {failure.message}" if where else failure.message

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from sockrun.commands import Address
 from sockrun.network import aborting, addresses
 from sockrun.network.ports import Ports
-from sockrun.network.precision import PreciseSelector
 from sockrun.network.tables import Tables
 
 if TYPE_CHECKING:
@@ -121,9 +120,8 @@ class OperatingSystem:
     resolve = staticmethod(addresses.resolve)
     random_bytes = staticmethod(os.urandom)
 
-    def __init__(self, precise: bool = False) -> None:
-        """`precise`: it wakes up to the microsecond, at the price of a system call for each short wait."""
-        self.selector: selectors.BaseSelector = PreciseSelector() if precise else selectors.DefaultSelector()
+    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+        self.selector = selectors.DefaultSelector() if selector is None else selector
         self._ports = Ports()
         self._tables = Tables()
         self.reserve = self._ports.reserve

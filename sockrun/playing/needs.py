@@ -44,8 +44,13 @@ def _clients(role: RoleProgram, program: Program) -> int:
 
 def too_many(needed: int, left: int, most: int) -> str:
     """Why a scenario cannot be played, with the numbers."""
+    words = f"the scenario needs {needed:,} sockets at the same time"
+    return f"{words}, and {beyond(needed, left, most)}, or play fewer `instances` and `connections`"
+
+
+def beyond(needed: int, left: int, most: int) -> str:
+    """How many there are, and how there would be enough."""
     return (
-        f"the scenario needs {needed:,} sockets at the same time, and only {max(left, 0):,} can be opened "
-        f"(the limit on open files is {most:,}): raise it with `ulimit -n {most + needed - left}`, or play fewer "
-        "`instances` and `connections`"
+        f"only {max(left, 0):,} can be opened (the limit on open files is {most:,}): "
+        f"raise it with `ulimit -n {most + needed - left}`"
     )

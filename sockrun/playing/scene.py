@@ -29,7 +29,6 @@ from sockrun.playing.reaching import connect, target
 from sockrun.playing.recorder import Recorder, Records, Tap, Watcher
 from sockrun.playing.securing import Securing
 from sockrun.playing.sharing import Sharing
-from sockrun.playing.surroundings import Surroundings
 from sockrun.playing.verdicts import barrier_lost, one_too_many
 from sockrun.playing.workspace import Workspace
 from sockrun.program import Program
@@ -38,6 +37,7 @@ from sockrun.values import ExpressionError
 
 if TYPE_CHECKING:
     from sockrun.playing.company import Company
+    from sockrun.playing.surroundings import Surroundings
 
 OUTSIDE_PATIENCE = 0.1  # seconds that an ended role listens for what an outside peer still sends
 
