@@ -42,15 +42,11 @@ class Workshop:
             subprocess.run(command, check=True, timeout=TIMEOUT)
         return True
 
-    def run(self, command: Sequence[str], cache: Path | None = None) -> str:
-        """What the command prints; `cache` replaces the folder for caches that all runs share.
-
-        Raises: ProgramError.
-        """
+    def run(self, command: Sequence[str]) -> str:
+        """What the command prints. Raises: ProgramError."""
         environment = dict(os.environ)
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each run would compile every module anew
         environment["PYTHONPATH"] = str(PROJECT)
-        environment["XDG_CACHE_HOME"] = str(cache or self.folder / "cache")
         shown = " ".join(command)
         try:
             done = subprocess.run(
@@ -74,11 +70,9 @@ def whole_process(workshop: Workshop, command: Sequence[str]) -> float:
 
 
 def first_time(workshop: Workshop, command: Sequence[str]) -> float:
-    """Seconds of the whole process where no cache of an earlier run can help."""
+    """Seconds of the whole process where nothing that an earlier run remembered can help."""
     with tempfile.TemporaryDirectory(dir=workshop.folder) as empty:
-        begun = time.perf_counter()
-        workshop.run(command, cache=Path(empty))
-        return time.perf_counter() - begun
+        return whole_process(workshop, [*command, "--cache", empty])
 
 
 def printed(workshop: Workshop, command: Sequence[str]) -> float:
