@@ -140,13 +140,14 @@ class Rememberer:
     def trace(self, scenario: str, entry: Trace) -> None: ...
 
     def result(self, result: Result) -> None:
-        key = key_of(result.path, result.id)
+        file = key_of(result.path)
+        key = file + result.id.removeprefix(result.path)
         if result.status in _GONE_BAD:
             self._failed.add(key)
         elif result.status in (Status.PASSED, Status.FLAKY):
             self._passed.add(key)
             self._durations[key] = result.seconds
-        self._valid.add(key_of(result.path))
+        self._valid.add(file)
 
     def end(self) -> None:
         if not (self._failed or self._passed):

@@ -24,7 +24,7 @@ from sockrun.playing.opening import Announce
 from sockrun.playing.requirements import unmet
 from sockrun.playing.runner import PARALLEL, Runner
 from sockrun.program import Program
-from sockrun.records import dataclass, field
+from sockrun.records import dataclass, field, replace
 from sockrun.reporters.audience import Audience
 from sockrun.reporters.base import Progress, Reporter
 from sockrun.results import Result
@@ -93,6 +93,7 @@ class Session:
         announce: Announce | None = None,
     ) -> None:
         self._settings = settings
+        self._options = replace(settings.options, traps=False)  # a run tells only what keeps a file from being played
         self._interrupts = interrupts
         self._announce = announce
         self.progress = Progress(repeat=settings.repeat, seed=settings.seed)
@@ -149,7 +150,7 @@ class Session:
 
     def _loaded(self, files: Iterable[Path]) -> Iterator[Program]:
         for file in files:
-            loaded = load_scenario(file, self._settings.options)
+            loaded = load_scenario(file, self._options)
             self.progress.read += 1
             if loaded.errors:
                 self._audience.invalid(loaded.path, loaded.errors)

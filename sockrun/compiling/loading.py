@@ -11,7 +11,7 @@ import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sockrun.compiling import checks, includes, secrecy, traps, untrusted
+from sockrun.compiling import checks, includes, secrecy, untrusted
 from sockrun.compiling.builder import build
 from sockrun.compiling.compiler import compile_scenario
 from sockrun.compiling.constants import combinations, set_apart
@@ -38,7 +38,7 @@ class Options:
 
     `folders` are those that were named: each is a pack, with all that lies in it. `max_message` is in bytes. `shapes`:
     which texts need not be held against the schema. `late`: names that have a value only when it is played, each with
-    one of its kind.
+    one of its kind. `traps`: what is legal and seldom meant is looked for, too.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -51,11 +51,12 @@ class Options:
     max_message: int = MESSAGE_LIMIT
     shapes: Shapes | None = None
     late: Mapping[str, Value] = field(default_factory=dict)
+    traps: bool = True
 
     def folder(self, path: Path) -> Path | None:
         """The first of `folders` that the file lies in; None for one that was named itself."""
-        real = path.resolve()
-        return next((folder for folder in self.folders if real.is_relative_to(folder.resolve())), None)
+        real = os.path.realpath(path)
+        return next((folder for folder in self.folders if _lies_in(real, os.path.realpath(folder))), None)
 
 
 @dataclass(frozen=True)
@@ -200,10 +201,13 @@ def _programs(root: Node, pack: Path, options: Options, problems: Problems) -> I
             scenario, context, f"{root.span.source.path}{suffix}", options.time_scale, options.timeout
         )
         checks.check(root, compilation)
-        if not problems.errors:
+        if options.traps and not problems.errors:
+            from sockrun.compiling import traps  # start-up: a run shows no warnings
+
             traps.check(compilation)
         secrecy.warn(root, constants, problems)
-        yield replace(swap(compilation, options.swaps), untrusted=options.untrusted)
+        program = swap(compilation, options.swaps)
+        yield replace(program, untrusted=True) if options.untrusted else program
 
 
 def _below(folder: Path) -> list[Path]:
@@ -213,6 +217,10 @@ def _below(folder: Path) -> list[Path]:
         folders[:] = [name for name in folders if not name.startswith(".") and name not in _FOREIGN]
         found.extend(Path(parent, name) for name in files if name.endswith(_SUFFIXES) and not name.startswith("."))
     return sorted(path for path in found if path.is_file())
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def _no_such_path(path: Path) -> Diagnostic:

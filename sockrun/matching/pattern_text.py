@@ -16,8 +16,8 @@ from itertools import takewhile
 from sockrun.records import dataclass
 from sockrun.values import ExpressionError
 
-_TOKEN = re.compile(
-    rb"""
+# Compiled by the first pattern, and kept by `re`: a run without one does not pay for it.
+_TOKEN = rb"""(?xs)
     (?P<comment> \(\?\#[^)]*\) )
   | (?P<ahead> \(\?[=!] )
   | (?P<behind> \(\?<[=!] )
@@ -35,9 +35,7 @@ _TOKEN = re.compile(
   | (?P<high> [\x80-\xff] )
   | (?P<brace> \{ )
   | (?P<plain> . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
 _CHARACTER = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 OPENS = frozenset({"ahead", "behind", "plain_open", "open"})
 _OWN_AFFAIR = frozenset({"plain_open", "close", "class", "byte", "repeat", "high", "plain"})
@@ -58,7 +56,7 @@ class Token:
 def tokens(pattern: bytes) -> list[Token]:
     found: list[Token] = []
     open_groups: list[str] = []
-    for token in _TOKEN.finditer(pattern):
+    for token in re.finditer(_TOKEN, pattern):
         kind = token.lastgroup or ""
         closes = open_groups.pop() if kind == "close" and open_groups else ""
         if kind in OPENS:

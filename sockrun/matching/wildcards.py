@@ -34,7 +34,8 @@ from sockrun.wire.deferred import as_text, combine, text
 
 _WILD = re.compile(r"[?*{]")  # an expression is written with a brace too, and may give a wildcard
 _COUNT = re.compile(r"\{([0-9]{1,9})\}")
-_TOKEN = re.compile(r"(?P<byte>[0-9A-Fa-f?]{2})|\{(?P<count>[0-9]{1,9})\}|(?P<any>\*)|(?P<wrong>.)", re.DOTALL)
+# Compiled where it is first used, and kept by `re`.
+_TOKEN = r"(?s)(?P<byte>[0-9A-Fa-f?]{2})|\{(?P<count>[0-9]{1,9})\}|(?P<any>\*)|(?P<wrong>.)"
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def _one_shape(shape: Shape, summary: str, message: bool) -> Matcher:
 def _tokens(digits: str, most: int) -> list[list[str]]:
     """The bytes between the stars, `most` of them between two: 'de', '??', '?8'."""
     parts: list[list[str]] = [[]]
-    for token in _TOKEN.finditer(re.sub(r"[\s:]+", "", digits)):
+    for token in re.finditer(_TOKEN, re.sub(r"[\s:]+", "", digits)):
         if token["wrong"]:
             raise ExpressionError(_complaint(token["wrong"]))
         if token["any"]:

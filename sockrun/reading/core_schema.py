@@ -23,7 +23,7 @@ _WORDS: dict[str, bool | None] = {
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"  # seldom looked for, and dear to compile
 _BASES = {"0o": 8, "0x": 16}
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -58,7 +58,7 @@ def _resolve(text: str) -> Scalar:
 
 def meaning(text: str, tag: str | None, plain: bool) -> Scalar:
     """What a scalar means; `plain` is one without quotes. Raises: ValueError, where it cannot be used."""
-    if not text.isascii() and _SURROGATE.search(text):  # only PyYAML's own loader lets these pass
+    if not text.isascii() and re.search(_SURROGATE, text):  # only PyYAML's own loader lets these pass
         raise ValueError("half of a surrogate pair is no character")
     if tag is not None:
         return _tagged(short_tag(tag), text)

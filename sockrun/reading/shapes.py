@@ -54,7 +54,10 @@ class Shapes:
 
 @cache
 def _begun(version: str) -> blake2b:
-    from hashlib import blake2b  # loads OpenSSL: only where something is remembered
+    try:
+        from _blake2 import blake2b  # what `hashlib` gives as its own, without OpenSSL, which it loads
+    except ImportError:
+        from hashlib import blake2b
 
     from sockrun.reading import schema
 
