@@ -12,8 +12,9 @@ import resource
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import scenarios
@@ -108,11 +109,22 @@ def allow_many_files() -> None:
 
 
 def buildable(chosen: Sequence[Workload], workshop: Workshop) -> list[Workload]:
-    """The workloads with the C programs compiled, or without them where there is no compiler."""
-    if not any(program.compiled for workload in chosen for program in workload.programs) or workshop.build():
-        return list(chosen)
-    print("there is no C compiler `cc`: the programs in C are left out", file=sys.stderr)
-    return [replace(workload, programs=tuple(p for p in workload.programs if not p.compiled)) for workload in chosen]
+    """The workloads with the C programs compiled; without those that this machine has no compiler, or module, for."""
+    programs = [program for workload in chosen for program in workload.programs]
+    missing = {program.needs for program in programs if program.needs and find_spec(program.needs) is None}
+    if missing:
+        print(f"not installed, and left out: {', '.join(map(str, sorted(missing)))}", file=sys.stderr)
+    compiled = any(program.compiled for program in programs) and workshop.build()
+    if not compiled and any(program.compiled for program in programs):
+        print("there is no C compiler `cc`: the programs in C are left out", file=sys.stderr)
+    return [
+        replace(workload, programs=tuple(p for p in workload.programs if can_run(p, compiled, missing)))
+        for workload in chosen
+    ]
+
+
+def can_run(program: Program, compiled: bool, missing: Container[str | None]) -> bool:
+    return (compiled or not program.compiled) and program.needs not in missing
 
 
 def measure(workload: Workload, workshop: Workshop, repeats: int) -> list[Row]:

@@ -16,6 +16,13 @@ roles:
   client: {side: client, to: server, expect: "Hello World\\n"}
 """
 
+ASK = """\
+name: one question over UDP
+roles:
+  server: {protocol: udp, side: server, expect: ping, payload: pong}
+  client: {side: client, to: server, payload: ping, expect: pong}
+"""
+
 WAIT = """\
 name: a server that waits
 roles:
@@ -54,6 +61,51 @@ roles:
         steps:
           - send: {PING}
           - expect: {PONG}
+"""
+
+
+def datagrams(rounds: int) -> str:
+    """One UDP client and one UDP server that do `rounds` round trips of 64 bytes."""
+    return f"""\
+name: {rounds} round trips over UDP
+timeout: 2m
+roles:
+  server:
+    protocol: udp
+    side: server
+    steps:
+      - repeat: {rounds}
+        steps:
+          - expect: {PING}
+          - send: {PONG}
+  client:
+    side: client
+    to: server
+    steps:
+      - repeat: {rounds}
+        steps:
+          - send: {PING}
+          - expect: {PONG}
+"""
+
+
+def bulk(size: int, chunk: int | None = None) -> str:
+    """`size` bytes, a multiple of 16, through one TCP connection, in sends of `chunk` bytes where that is said."""
+    cut = f", chunk: {chunk}" if chunk else ""
+    return f"""\
+name: {size} bytes
+timeout: 2m
+roles:
+  server:
+    protocol: tcp
+    side: server
+    steps:
+      - {{expect: {{length: {size}}}, timeout: 2m}}
+  client:
+    side: client
+    to: server
+    steps:
+      - {{send: {{times: {size // 16}, of: "0123456789abcdef"}}{cut}, timeout: 2m}}
 """
 
 

@@ -21,21 +21,27 @@ class Size:
     round_trips: int
     connections: int
     rounds: int
+    many: int  # connections at once
+    pieces: int  # of 64 kB, in one transfer
     files: int
 
 
-FULL = Size(repeats=7, round_trips=20_000, connections=1_000, rounds=20, files=200)
-QUICK = Size(repeats=1, round_trips=200, connections=10, rounds=5, files=5)
+FULL = Size(repeats=7, round_trips=20_000, connections=1_000, rounds=20, many=9_900, pieces=16_384, files=200)
+QUICK = Size(repeats=1, round_trips=200, connections=10, rounds=5, many=20, pieces=16, files=5)
 
 
 @dataclass(frozen=True)
 class Program:
-    """`target` is the ratio to the anchor that the program is to keep, for sockrun only."""
+    """`target` is the ratio to the anchor that the program is to keep, for sockrun only.
+
+    `needs` is a module that no part of the project is made with: without it the program is left out.
+    """
 
     name: str
     command: tuple[str, ...]
     clock: Clock
     target: float | None = None
+    needs: str | None = None
 
     @property
     def compiled(self) -> bool:
@@ -57,7 +63,10 @@ def workloads(size: Size) -> tuple[Workload, ...]:
         start_up(),
         version(),
         round_trips(size),
+        datagrams(size),
         connections(size),
+        many(size),
+        bulk(size),
         files(size),
     )
 
@@ -68,7 +77,10 @@ def scenario_files(size: Size) -> dict[str, str]:
     return waits | {
         "hello.yaml": scenarios.HELLO,
         "round-trips.yaml": scenarios.exchange(1, size.round_trips),
+        "datagrams.yaml": scenarios.datagrams(size.round_trips),
         "connections.yaml": scenarios.exchange(size.connections, size.rounds),
+        "many.yaml": scenarios.exchange(size.many, 2),
+        "bulk.yaml": scenarios.bulk(size.pieces * 65_536),
     }
 
 
@@ -109,12 +121,46 @@ def round_trips(size: Size) -> Workload:
     )
 
 
+def datagrams(size: Size) -> Workload:
+    return Workload(
+        "datagrams",
+        f"{size.round_trips:,} round trips of 64 bytes over UDP",
+        "C, blocking",
+        (
+            Program("C, blocking", compiled("datagrams_blocking", size.round_trips), printed),
+            Program("selectors", script("datagrams_selectors", size.round_trips), printed),
+            Program("sockrun", sockrun("run", "datagrams.yaml"), reported, target=2.2),
+        ),
+    )
+
+
 def connections(size: Size) -> Workload:
     return Workload(
         "connections",
         f"{size.connections:,} TCP connections with {size.rounds} round trips of 64 bytes each",
         "C, epoll",
         exchanges(size.connections, size.rounds, "connections.yaml", target=1.4),
+    )
+
+
+def many(size: Size) -> Workload:
+    return Workload(
+        "many",
+        f"{size.many:,} TCP connections at the same time, with 2 round trips of 64 bytes each",
+        "C, epoll",
+        exchanges(size.many, 2, "many.yaml", target=1.7),
+    )
+
+
+def bulk(size: Size) -> Workload:
+    return Workload(
+        "bulk",
+        f"{size.pieces * 64:,} kB through one TCP connection, and their number checked",
+        "C, 64 kB pieces",
+        (
+            Program("C, 64 kB pieces", compiled("bulk_blocking", size.pieces), printed),
+            Program("sockrun", sockrun("run", "bulk.yaml"), reported, target=1.5),
+        ),
     )
 
 
@@ -137,6 +183,7 @@ def exchanges(connections: int, rounds: int, scenario: str, target: float) -> tu
         Program("C, epoll", compiled("exchange_epoll", connections, rounds), printed),
         Program("selectors", script("exchange_selectors", connections, rounds), printed),
         Program("asyncio", script("exchange_asyncio", connections, rounds), printed),
+        Program("uvloop", (*script("exchange_asyncio", connections, rounds), "uvloop"), printed, needs="uvloop"),
         Program("sockrun", sockrun("run", scenario), reported, target),
     )
 

@@ -7,9 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks import load
-from benchmarks.run import Row, main, row_of, table
+from benchmarks import growth, load
+from benchmarks.measuring import Workshop
+from benchmarks.run import Row, buildable, main, row_of, table
 from benchmarks.workloads import QUICK, Program, Workload, scenario_files, workloads
 
 SELECTORS = Program("selectors", ("selectors",), lambda _workshop, _command: 0.0)
@@ -18,7 +21,15 @@ SOCKRUN = Program("sockrun", ("sockrun",), lambda _workshop, _command: 0.0, targ
 
 @pytest.mark.parametrize(
     "name",
-    ["round-trips/selectors", "connections/asyncio", "files/selectors, no files", "start-up/python -c pass"],
+    [
+        "round-trips/selectors",
+        "datagrams/selectors",
+        "connections/asyncio",
+        "many/sockrun",
+        "bulk/sockrun",
+        "files/selectors, no files",
+        "start-up/python -c pass",
+    ],
 )
 def test_a_chosen_program_is_run_and_printed_as_a_row(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     workload, program = name.split("/")
@@ -30,7 +41,9 @@ def test_a_chosen_program_is_run_and_printed_as_a_row(name: str, capsys: pytest.
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
-@pytest.mark.parametrize("name", ["connections/C, epoll", "connections/C, blocking"])
+@pytest.mark.parametrize(
+    "name", ["connections/C, epoll", "connections/C, blocking", "datagrams/C, blocking", "bulk/C, 64 kB pieces"]
+)
 def test_c_programs_are_compiled_and_run(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--quick", "--only", name]) == 0
     assert name.split("/")[1] in capsys.readouterr().out
@@ -102,6 +115,33 @@ def test_sockrun_plays_only_scenarios_that_were_written() -> None:
     }
 
     assert played <= written
+
+
+def test_a_program_whose_module_is_missing_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strange = Program("strange", ("python",), lambda _workshop, _command: 0.0, needs="no_such_module_anywhere")
+
+    (left,) = buildable([Workload("echo", "bytes", "selectors", (SELECTORS, strange))], Workshop(tmp_path))
+
+    assert left.programs == (SELECTORS,)
+    assert capsys.readouterr().err == "not installed, and left out: no_such_module_anywhere\n"
+
+
+@given(st.floats(1e-6, 1e3), st.floats(0, 3), st.lists(st.integers(1, 10**6), min_size=2, unique=True))
+def test_the_exponent_of_a_power_is_found(factor: float, power: float, sizes: list[int]) -> None:
+    points = [(float(size), factor * size**power) for size in sizes]
+    assert growth.exponent(points) == pytest.approx(power, abs=1e-3)
+
+
+def test_one_point_has_no_exponent() -> None:
+    assert growth.exponent([(10, 0.5)]) is None
+
+
+@pytest.mark.parametrize("name", [growth.name for growth in growth.GROWTHS])
+def test_growth_is_a_row_of_figures(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert growth.main(["--quick", "--repeats", "1", "--only", name]) == 0
+    head, _, row = capsys.readouterr().out.splitlines()
+    assert row.startswith(f"| {name} | ")
+    assert row.count("|") == head.count("|")
 
 
 @pytest.mark.skipif(not all(map(shutil.which, load.PROGRAMS)), reason="not all of the programs are installed")

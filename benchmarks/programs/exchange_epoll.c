@@ -144,11 +144,12 @@ static void exchange(int connections, int rounds, struct end *clients, struct en
     struct epoll_event events[BATCH];
     epoll = epoll_create1(0);
     open_ends = 2 * connections;
-    int listener = listen_on_loopback(&address), accepted = 0;
-    for (int i = 0; i < connections; i++)
-        start_client(&clients[i], &address, rounds);
+    int listener = listen_on_loopback(&address), started = 0, accepted = 0;
     while (open_ends) {
-        int count = epoll_wait(epoll, events, BATCH, -1);
+        /* Never more at a time than the listener's queue holds: what does not fit is dropped, and tried a second later. */
+        for (int i = 0; i < BATCH && started < connections; i++, started++)
+            start_client(&clients[started], &address, rounds);
+        int count = epoll_wait(epoll, events, BATCH, started < connections ? 0 : -1);
         if (count < 0)
             err(1, "epoll_wait");
         for (int i = 0; i < count; i++) {

@@ -13,6 +13,7 @@ import sys
 import time
 
 PING, PONG = b"ping" * 16, b"pong" * 16
+BATCH = 256
 
 
 class End:
@@ -68,11 +69,17 @@ class Exchange:
     def __init__(self, connections: int, rounds: int) -> None:
         self.selector = selectors.DefaultSelector()
         self.rounds = rounds
+        self.unconnected = connections
         self.open_ends = 2 * connections
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self.listener.setblocking(False)
         self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
-        for _ in range(connections):
+
+    def connect_some(self) -> None:
+        """Never more at a time than the queue of the listener holds: what does not fit is tried a second later."""
+        some = min(BATCH, self.unconnected)
+        self.unconnected -= some
+        for _ in range(some):
             self.connect()
 
     def connect(self) -> None:
@@ -91,7 +98,8 @@ class Exchange:
 
     def run(self) -> None:
         while self.open_ends:
-            for key, _ in self.selector.select():
+            self.connect_some()
+            for key, _ in self.selector.select(0 if self.unconnected else None):
                 key.data()
         self.listener.close()
         self.selector.close()

@@ -173,15 +173,22 @@ _OPTIONS: dict[str, Callable[[Socket, Any], None]] = {
 
 
 def bind(sock: Socket, endpoint: Endpoint, address: Address) -> None:
-    """Bind, or close the socket and raise EnvironmentRefused with what to do."""
-    reuse = endpoint.options.reuse_address
-    if reuse or (reuse is None and endpoint.protocol == "tcp"):
+    """Bind, or close the socket and raise EnvironmentRefused with what to do.
+
+    Where the system chooses the port, sharing it is allowed only afterwards: so nobody who shares is given the same
+    one, and twice as many ports may be in TIME_WAIT before Linux has to search long for a free one.
+    """
+    wanted = endpoint.options.reuse_address
+    reuse = wanted or (wanted is None and endpoint.protocol == "tcp")
+    if reuse and address.port:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind(to_system(address))
     except OSError as error:
         sock.close()
         raise EnvironmentRefused(_not_bound(error, endpoint, address)) from None
+    if reuse and not address.port:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
 def _not_bound(error: OSError, endpoint: Endpoint, address: Address) -> str:
