@@ -77,14 +77,22 @@ static void start_client(struct end *end, const struct sockaddr_in *address, int
     watch(EPOLL_CTL_ADD, fd, EPOLLOUT, end);
 }
 
-static void start_server(struct end *end, int listener, int rounds)
+static void start_server(struct end *end, int fd, int rounds)
 {
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-    if (fd < 0)
-        err(1, "accept");
     no_delay(fd);
     *end = (struct end){.fd = fd, .left = rounds, .wanted = ping, .answer = pong};
     watch(EPOLL_CTL_ADD, fd, EPOLLIN, end);
+}
+
+/* All that are in the listener's queue. Returns how many. */
+static int accept_all(struct end *ends, int listener, int rounds)
+{
+    int accepted = 0, fd;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0)
+        start_server(&ends[accepted++], fd, rounds);
+    if (errno != EAGAIN)
+        err(1, "accept");
+    return accepted;
 }
 
 static void answer(struct end *end)
@@ -157,7 +165,7 @@ static void exchange(int connections, int rounds, struct end *clients, struct en
             if (end)
                 ready(end);
             else
-                start_server(&servers[accepted++], listener, rounds);
+                accepted += accept_all(servers + accepted, listener, rounds);
         }
     }
     close(listener);

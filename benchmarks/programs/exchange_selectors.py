@@ -11,6 +11,7 @@ import selectors
 import socket
 import sys
 import time
+from contextlib import suppress
 
 PING, PONG = b"ping" * 16, b"pong" * 16
 BATCH = 256
@@ -91,10 +92,13 @@ class Exchange:
         self.selector.register(sock, selectors.EVENT_WRITE, end.connected)
 
     def accept(self) -> None:
-        sock, _ = self.listener.accept()
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.selector.register(sock, selectors.EVENT_READ, End(sock, self, PING, PONG, self.rounds).readable)
+        """All that are in the listener's queue."""
+        with suppress(BlockingIOError):
+            while True:
+                sock, _ = self.listener.accept()
+                sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.selector.register(sock, selectors.EVENT_READ, End(sock, self, PING, PONG, self.rounds).readable)
 
     def run(self) -> None:
         while self.open_ends:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import selectors
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING
 
 from sockrun.commands import (
@@ -57,6 +58,7 @@ class Datagrams:
         "_kernel",
         "_queue",
         "_queued",
+        "_sender",
         "_sock",
         "_task",
         "_unsent",
@@ -75,6 +77,7 @@ class Datagrams:
         self.expected = 0  # datagrams sent to it by roles of this process
         self.arrived = 0
         self._queue: deque[tuple[bytes, Address | None]] = deque()
+        self._sender: tuple[object, Address | None] = (None, None)  # of the last one, as the system and as we say it
         self._kept: EndKind | None = None
         self._interest = 0
         self._queued = False
@@ -111,7 +114,9 @@ class Datagrams:
             return True
         self.arrived += 1
         data = bytes(self._kernel.scratch[1][:size])
-        self._queue.append((data, from_system(sock, sender) if sender else None))
+        if sender != self._sender[0]:  # else it is who sent the one before: reading an address is a tenth of the way
+            self._sender = (sender, from_system(sock, sender) if sender else None)
+        self._queue.append((data, self._sender[1]))
         return True
 
     def _offer(self, command: Receive) -> Event:
@@ -162,7 +167,7 @@ class Datagrams:
         task = self._task
         self._task = self._command = self._unsent = None
         assert task is not None
-        self._kernel.loop.disarm(task)
+        task.deadline = inf
         self._kernel.loop.resume(task, event)
 
     def expired(self, task: Task) -> None:
@@ -198,7 +203,8 @@ class Datagrams:
             if self._connected and command.to is None:
                 sock.send(command.data)
             else:
-                sock.sendto(command.data, to_system(to))
+                known, address = self._sender
+                sock.sendto(command.data, known if to is address else to_system(to))
         except (BlockingIOError, InterruptedError):
             return PENDING
         except OSError as error:
