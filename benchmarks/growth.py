@@ -22,7 +22,7 @@ from benchmarks import scenarios
 from benchmarks.measuring import PROJECT, ProgramError
 from benchmarks.run import allow_many_files, positive
 
-NOISE = 0.02  # seconds of processor time
+NOISE = 0.05  # seconds of processor time
 HEAD = (
     "| more of | sizes | seconds | exponent | one more takes | memory for it |",
     "| --- | --- | --- | --- | --- | --- |",
