@@ -77,7 +77,8 @@ class Datagrams:
         self.expected = 0  # datagrams sent to it by roles of this process
         self.arrived = 0
         self._queue: deque[tuple[bytes, Address | None]] = deque()
-        self._sender: tuple[object, Address | None] = (None, None)  # of the last one, as the system and as we say it
+        # Of the last datagram: as the system says it, as we do, and what is told the system to answer.
+        self._sender: tuple[object, Address | None, object] = (None, None, None)
         self._kept: EndKind | None = None
         self._interest = 0
         self._queued = False
@@ -115,7 +116,8 @@ class Datagrams:
         self.arrived += 1
         data = bytes(self._kernel.scratch[1][:size])
         if sender != self._sender[0]:  # else it is who sent the one before: reading an address is a tenth of the way
-            self._sender = (sender, from_system(sock, sender) if sender else None)
+            address = from_system(sock, sender) if sender else None
+            self._sender = (sender, address, to_system(address) if address else None)
         self._queue.append((data, self._sender[1]))
         return True
 
@@ -203,8 +205,8 @@ class Datagrams:
             if self._connected and command.to is None:
                 sock.send(command.data)
             else:
-                known, address = self._sender
-                sock.sendto(command.data, known if to is address else to_system(to))
+                _, address, back = self._sender
+                sock.sendto(command.data, back if to is address else to_system(to))
         except (BlockingIOError, InterruptedError):
             return PENDING
         except OSError as error:
