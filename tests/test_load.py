@@ -577,6 +577,36 @@ def test_the_report(sockrun: CommandLine) -> None:
     assert [line.split()[0] for line in lines[5:9]] == ["iteration", "client", "ask", "answer"]
 
 
+def test_a_check_that_fails_leaves_the_steps_before_it_in_the_figures(sockrun: CommandLine) -> None:
+    """They came to their end, and the check takes no time of its own."""
+    sockrun.write("echo.yaml", ECHO.replace("note: answer}]", 'note: answer}, {check: "iteration < 4"}]'))
+    told = figures_of(sockrun, "echo.yaml", "--iterations", "10", status=1)
+    assert told["iterations"]["failed"] == 6
+    assert told["steps"]["answer"]["count"] == 10
+
+
+def test_the_step_that_failed_has_no_latency(sockrun: CommandLine) -> None:
+    sockrun.write("echo.yaml", ECHO.replace('${iteration}!", note', '${iteration % 2}!", note'))
+    told = figures_of(sockrun, "echo.yaml", "--iterations", "10", status=1)
+    assert (told["iterations"]["failed"], told["steps"]["ask"]["count"], told["steps"]["answer"]["count"]) == (8, 10, 2)
+
+
+def test_bytes_are_counted_over_streams_and_datagrams_alike(sockrun: CommandLine) -> None:
+    sockrun.write(
+        "both.yaml",
+        """
+        roles:
+          stream: {protocol: tcp, side: server, payload: "12345", expect: "123"}
+          packet: {protocol: udp, side: server, expect: "1234567", payload: "12"}
+          reader: {side: client, to: stream, payload: "123", expect: "12345", start: {after: asker}}
+          asker: {side: client, to: packet, payload: "1234567", expect: "12"}
+          writer: {side: client, to: packet, payload: "1234567", expect: "12", start: {after: reader}}
+        """,
+    )
+    told = figures_of(sockrun, "both.yaml", "--iterations", "5")
+    assert told["bytes"] == {"sent": 5 * (3 + 7 + 7), "received": 5 * (5 + 2 + 2)}
+
+
 def test_csv_has_a_line_for_each_second(sockrun: CommandLine) -> None:
     sockrun.write("echo.yaml", ECHO)
     assert sockrun("load", "echo.yaml", "--iterations", "9", "--csv", "load.csv").status == 0

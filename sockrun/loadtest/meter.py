@@ -14,6 +14,7 @@ from sockrun.network.interface import Channel
 from sockrun.network.streams import Stream
 from sockrun.program import Place, Program, instructions_in
 from sockrun.results import Connection, Failure, Rounds, Trace, step_text
+from sockrun.source import Span
 
 CONNECT = "connect"
 
@@ -76,6 +77,7 @@ class Meter(Silence):
         self._last: dict[str, float] = {}
         self._steps: list[tuple[str, Place | None, float]] = []
         self._streams: list[Stream] = []
+        self._streaming: set[str] = set()  # who has a stream: those count for themselves
         self._sent = self._received = 0  # in datagrams
 
     @property
@@ -89,7 +91,7 @@ class Meter(Silence):
         now = perf_counter()
         self._steps.append((name, place, now - self._last.get(name, self._due)))
         self._last[name] = now
-        if not self._streams:
+        if name not in self._streaming:
             if event.__class__ is Match:
                 self._received += len(event[0])
             elif command.__class__ is Send:
@@ -98,12 +100,26 @@ class Meter(Silence):
     def connected(self, name: str, channel: Channel | None) -> None:
         if isinstance(channel, Stream):
             self._streams.append(channel)
+            self._streaming.add(name)
+        else:
+            self._streaming.discard(name)
 
-    def count(self, figures: Figures, passed: bool) -> None:
-        """What was measured; the last step of one that failed did not come to its end."""
-        steps = self._steps if passed else self._steps[:-1]
-        for name, place, seconds in steps:
+    def count(self, figures: Figures, failure: Failure | None) -> None:
+        """What was measured; `failure` is of the step that did not come to its end."""
+        for name, place, seconds in self._steps if failure is None else self._without(failure):
             figures.step(step_name(name, place)).add(seconds)
         figures.connections += len(self._streams)
         figures.sent += self._sent + sum(stream.sent for stream in self._streams)
         figures.received += self._received + sum(stream.received for stream in self._streams)
+
+    def _without(self, failure: Failure) -> list[tuple[str, Place | None, float]]:
+        """The steps that came to their end. The failed one is its role's last; a check is not told."""
+        last = max((at for at, step in enumerate(self._steps) if step[0] == failure.role), default=None)
+        if last is None or _span(self._steps[last][1]) != _span(failure.place):
+            return self._steps
+        return self._steps[:last] + self._steps[last + 1 :]
+
+
+def _span(place: Place | None) -> Span | None:
+    """What tells a step from others, whatever is masked in its words."""
+    return None if place is None else place.span

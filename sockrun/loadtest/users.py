@@ -157,7 +157,7 @@ class Users(Waiting):
         interval.users = max(interval.users, figures.users)
         figures.users = len(self._playing)
         seconds = meter.seconds
-        meter.count(figures, result.passed)
+        meter.count(figures, result.failure)
         match result.status:
             case Status.PASSED:
                 figures.iterations += 1
