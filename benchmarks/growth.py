@@ -46,26 +46,6 @@ class Growth:
     files: Callable[[int], dict[str, str]]
 
 
-def steps(number: int) -> str:
-    """`number` steps written out for each of two roles; a file holds 1 MiB, which ends it at some 20,000."""
-    expects, sends = "      - expect: ping\n" * number, "      - send: ping\n" * number
-    return f"""\
-name: {number} steps
-timeout: 2m
-roles:
-  server:
-    protocol: tcp
-    side: server
-    steps:
-{expects}
-  client:
-    side: client
-    to: server
-    steps:
-{sends}
-"""
-
-
 # The scenarios of a pack speak UDP: each TCP connection leaves a port in TIME_WAIT for a minute, and with ten thousand
 # of them the system looks long for a free one, which says nothing about sockrun.
 GROWTHS = (
@@ -87,7 +67,12 @@ GROWTHS = (
         (10, 100, 1_000, 10_000, 100_000),
         lambda number: {"one.yaml": scenarios.exchange(1, number)},
     ),
-    Growth("steps", "step, and its counterpart", (10, 100, 1_000, 10_000), lambda number: {"one.yaml": steps(number)}),
+    Growth(
+        "steps",
+        "step, and its counterpart",
+        (10, 100, 1_000, 10_000),
+        lambda number: {"one.yaml": scenarios.steps(number)},
+    ),
     Growth(
         "bytes",
         "MiB",

@@ -6,8 +6,10 @@ Every server takes an ephemeral port of loopback.
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 
 PING, PONG = "ping" * 16, "pong" * 16
+ASKS, ANSWERS = (f"send: {PING}", f"expect: {PONG}"), (f"expect: {PING}", f"send: {PONG}")
 
 HELLO = """\
 name: TCP hello
@@ -38,75 +40,46 @@ roles:
 
 def exchange(connections: int, rounds: int) -> str:
     """`connections` clients of one server, each doing `rounds` round trips of 64 bytes."""
-    return f"""\
-name: {connections} connections with {rounds} round trips
-timeout: 2m
-roles:
-  server:
-    protocol: tcp
-    side: server
-    socket: {{backlog: 4096}}
-    connections: {connections}
-    steps:
-      - repeat: {rounds}
-        steps:
-          - expect: {PING}
-          - send: {PONG}
-  client:
-    side: client
-    to: server
-    instances: {connections}
-    steps:
-      - repeat: {rounds}
-        steps:
-          - send: {PING}
-          - expect: {PONG}
-"""
+    return conversation(
+        f"{connections} connections with {rounds} round trips",
+        f"protocol: tcp\nsocket: {{backlog: 4096}}\nconnections: {connections}\n" + repeated(rounds, *ANSWERS),
+        f"instances: {connections}\n" + repeated(rounds, *ASKS),
+    )
 
 
 def datagrams(rounds: int) -> str:
     """One UDP client and one UDP server that do `rounds` round trips of 64 bytes."""
-    return f"""\
-name: {rounds} round trips over UDP
-timeout: 2m
-roles:
-  server:
-    protocol: udp
-    side: server
-    steps:
-      - repeat: {rounds}
-        steps:
-          - expect: {PING}
-          - send: {PONG}
-  client:
-    side: client
-    to: server
-    steps:
-      - repeat: {rounds}
-        steps:
-          - send: {PING}
-          - expect: {PONG}
-"""
+    name = f"{rounds} round trips over UDP"
+    return conversation(name, "protocol: udp\n" + repeated(rounds, *ANSWERS), repeated(rounds, *ASKS))
 
 
 def bulk(size: int, chunk: int | None = None) -> str:
     """`size` bytes, a multiple of 16, through one TCP connection, in sends of `chunk` bytes where that is said."""
     cut = f", chunk: {chunk}" if chunk else ""
-    return f"""\
-name: {size} bytes
-timeout: 2m
-roles:
-  server:
-    protocol: tcp
-    side: server
-    steps:
-      - {{expect: {{length: {size}}}, timeout: 2m}}
-  client:
-    side: client
-    to: server
-    steps:
-      - {{send: {{times: {size // 16}, of: "0123456789abcdef"}}{cut}, timeout: 2m}}
-"""
+    return conversation(
+        f"{size} bytes",
+        f"protocol: tcp\nsteps:\n  - {{expect: {{length: {size}}}, timeout: 2m}}\n",
+        f'steps:\n  - {{send: {{times: {size // 16}, of: "0123456789abcdef"}}{cut}, timeout: 2m}}\n',
+    )
+
+
+def steps(number: int) -> str:
+    """`number` steps written out for each of two roles; a file holds 1 MiB, which ends it at some 20,000."""
+    expects, sends = "  - expect: ping\n" * number, "  - send: ping\n" * number
+    return conversation(f"{number} steps", f"protocol: tcp\nsteps:\n{expects}", f"steps:\n{sends}")
+
+
+def conversation(name: str, server: str, client: str) -> str:
+    """A server and its client, with the keys and steps of each."""
+    return (
+        f"name: {name}\ntimeout: 2m\nroles:\n"
+        f"  server:\n    side: server\n{indent(server, '    ')}"
+        f"  client:\n    side: client\n    to: server\n{indent(client, '    ')}"
+    )
+
+
+def repeated(rounds: int, *steps: str) -> str:
+    return f"steps:\n  - repeat: {rounds}\n    steps:\n" + "".join(f"      - {step}\n" for step in steps)
 
 
 def write(folder: Path, texts: dict[str, str]) -> None:
