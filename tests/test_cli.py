@@ -354,6 +354,21 @@ def test_the_version_is_told_without_loading_anything_heavy() -> None:
     assert shown.stdout == f"sockrun {__version__}\n[]\n"
 
 
+def test_a_run_that_passes_again_loads_only_what_it_needs(sockrun: CommandLine) -> None:
+    """Half of what a short run takes is imports. OpenSSL is for what hashes, warnings are for `validate`."""
+    sockrun.passing("a.yaml")
+    assert sockrun("run", "a.yaml").status == 0
+    dear = ("jsonschema", "rich", "regex", "ssl", "_hashlib", "sockrun.compiling.traps", "sockrun.network.processes")
+    program = (
+        "import sys; sys.argv = ['sockrun', 'run', 'a.yaml']\n"
+        "from sockrun.cli import main\n"
+        "try: main()\n"
+        f"finally: print(sorted({set(dear)} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert shown.stdout.splitlines()[-1] == "[]"
+
+
 # --- endings of another kind -------------------------------------------------------------------
 
 
