@@ -19,6 +19,8 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 WARNING = 0x600000  # of tshark's severities; errors are above
 # What a scenario may well do: it is no flaw of the capture.
 MEANT = ("Connection reset (RST)", "TFTP ERROR packet")
+# A free port may be one that Wireshark knows another protocol by, as 57000 or 44818: what passes is looked at first.
+BY_CONTENT = ("-o", "tcp.try_heuristic_first:TRUE", "-o", "udp.try_heuristic_first:TRUE")
 CHECKED = [word for name in ("ip", "tcp", "udp") for word in ("-o", f"{name}.check_checksum:TRUE")]
 
 
@@ -112,7 +114,7 @@ def said(conversation: list[Segment]) -> tuple[bytes, bytes]:
 
 
 def tshark(path: Path, *words: str) -> str:
-    command = ["tshark", "-n", "-r", str(path), *CHECKED, *words]
+    command = ["tshark", "-n", "-r", str(path), *CHECKED, *BY_CONTENT, *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -99,6 +99,14 @@ def test_wireshark_decrypts(captured: Captured, version: str) -> None:
 
 
 @needs_tshark
+def test_what_passes_is_known_by_its_content_on_a_port_of_another_protocol(sockrun: CommandLine) -> None:
+    """44818 is EtherNet/IP's, and a free port may be that one: the tests must not depend on which they get."""
+    text = TLS.replace("VERSION", "min_version: TLSv1.3").replace("side: server", "side: server, port: 44818")
+    path = Captured(sockrun, "--simulate")(text)
+    assert [one for (one,) in fields(path, "tls.app_data && data", "data.data")] == [b"ping".hex(), b"pong!".hex()]
+
+
+@needs_tshark
 def test_packets_tell_role_and_step(captured: Captured) -> None:
     comments = [one for (one,) in fields(captured(HELLO), "tcp.len > 0", "frame.comment")]
     assert comments == ['0.yaml: client, step 1: send "ping"', '0.yaml: server, step 2: send "pong!"']
