@@ -331,6 +331,8 @@ def test_folders_of_other_tools_and_hidden_ones_are_not_looked_into(tmp_path: Pa
         ".git/a.yaml",
         ".venv/lib/b.yaml",
         "node_modules/c.yaml",
+        "env/pyvenv.cfg",
+        "env/lib/d.yaml",
         "sub/.cache/d.yaml",
         ".hidden.yaml",
         "e.yaml",

@@ -214,9 +214,14 @@ def _below(folder: Path) -> list[Path]:
     """The files in a folder and the folders in it, but for what is hidden or belongs to another tool."""
     found: list[Path] = []
     for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in _FOREIGN]
+        folders[:] = [name for name in folders if not (name.startswith(".") or _is_foreign(parent, name))]
         found.extend(Path(parent, name) for name in files if name.endswith(_SUFFIXES) and not name.startswith("."))
     return sorted(path for path in found if path.is_file())
+
+
+def _is_foreign(parent: str, name: str) -> bool:
+    """Whether the folder has what others have written: packages of npm, or a virtual environment (PEP 405)."""
+    return name in _FOREIGN or os.path.exists(os.path.join(parent, name, "pyvenv.cfg"))
 
 
 def _lies_in(path: str, folder: str) -> bool:
