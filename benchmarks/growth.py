@@ -16,10 +16,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import NamedTuple
 
 from benchmarks import scenarios
-from benchmarks.measuring import PROJECT, ProgramError
+from benchmarks.measuring import TIMEOUT, ProgramError, environment
 from benchmarks.run import allow_many_files, positive
 
 NOISE = 0.05  # seconds of processor time
@@ -149,12 +150,13 @@ def measure(files: dict[str, str], repeats: int) -> Used:
 
 def run(folder: Path) -> Used:
     """Plays `pack` in the folder. Raises: ProgramError."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPATH"] = str(PROJECT)
     command = [sys.executable, "-m", "sockrun", "run", "-q", "pack"]
     with tempfile.TemporaryFile() as written:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=written, stderr=written)
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=written, stderr=written)
+        late = Timer(TIMEOUT, process.kill)  # wait4(2) tells what one child has used, and knows no timeout
+        late.start()
         _, status, usage = os.wait4(process.pid, 0)
+        late.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             written.seek(0)

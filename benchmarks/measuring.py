@@ -26,6 +26,13 @@ class ProgramError(Exception):
     """A program did not do its work; the text holds its command and what it wrote."""
 
 
+def environment() -> dict[str, str]:
+    """The variables that every program is given: the project is found wherever it runs."""
+    found = dict(os.environ) | {"PYTHONPATH": str(PROJECT)}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)  # else each run would compile every module anew
+    return found
+
+
 @dataclass(frozen=True)
 class Workshop:
     """The temporary folder that programs run in; compiled programs and scenario files lie there."""
@@ -44,13 +51,10 @@ class Workshop:
 
     def run(self, command: Sequence[str]) -> str:
         """What the command prints. Raises: ProgramError."""
-        environment = dict(os.environ)
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each run would compile every module anew
-        environment["PYTHONPATH"] = str(PROJECT)
         shown = " ".join(command)
         try:
             done = subprocess.run(
-                command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT
+                command, cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=TIMEOUT
             )
         except subprocess.TimeoutExpired as late:
             raise ProgramError(f"{shown}\nhad not ended after {TIMEOUT} s") from late
