@@ -227,7 +227,7 @@ def test_ipv6_multicast_reaches_a_member() -> None:
 
 
 def _interface_for_groups() -> str:
-    """The first one over which IPv6 multicast can be sent, and which gives back what may not leave: loopback drops that."""
+    """The first one over which IPv6 multicast can be sent and heard: loopback drops what may not leave the machine."""
     for index, name in socket.if_nameindex():
         if name == "lo":
             continue
