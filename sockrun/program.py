@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, final
 
 from sockrun.commands import Address, Barrier, Command, Fact, Match, Matcher, Mismatch, Receive
 from sockrun.masking import Mask
@@ -38,6 +38,7 @@ class Place:
 # --- instructions ------------------------------------------------------------------------------
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Do:
     """Yield these commands; any event but None fails the step."""
@@ -54,6 +55,7 @@ class Make:
     make: Callable[[Scope], Iterable[Command]]
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Yield a `Receive` and hold its event against `wanted`.
@@ -99,6 +101,7 @@ class Check:
     values: Callable[[Scope], list[tuple[str, Value]]]
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Repeat:
     place: Place
@@ -106,6 +109,7 @@ class Repeat:
     body: Block
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Include:
     """The steps of another file. `given` are the names that only they see, and what they include in turn."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from sockrun.compiling.loading import Options
-from sockrun.network.kernel import SCRATCH, Kernel
+from sockrun.network.kernel import READ_SIZE, Kernel
 from sockrun.playing.runner import Runner
 from sockrun.results import Failure, Result, Status
 from tests.playing import programs, simulated
@@ -64,7 +64,7 @@ roles:
 """
 
 
-def play_outside(text: str, behave: Behaviour, *, read_size: int = SCRATCH) -> Result:
+def play_outside(text: str, behave: Behaviour, *, read_size: int = READ_SIZE) -> Result:
     """Play a scenario whose `${port}` belongs to a TCP server outside."""
     assert not simulated.get(), "nobody is outside of a simulation: the test is @real_sockets"
     network = Kernel(read_size)

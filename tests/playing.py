@@ -17,7 +17,7 @@ import pytest
 
 from sockrun.compiling.loading import Options, load, load_text
 from sockrun.network.guard import Guard
-from sockrun.network.kernel import SCRATCH, Kernel
+from sockrun.network.kernel import READ_SIZE, Kernel
 from sockrun.playing.requirements import unmet
 from sockrun.playing.runner import Runner
 from sockrun.playing.simulation import Simulation
@@ -54,7 +54,7 @@ def programs(text: str, options: Options | None = None) -> tuple[Program, ...]:
 
 
 def play_all(
-    given: Iterable[Program], *, read_size: int = SCRATCH, parallel: int = 64, guard: Guard | None = None
+    given: Iterable[Program], *, read_size: int = READ_SIZE, parallel: int = 64, guard: Guard | None = None
 ) -> list[Result]:
     """Play programs at the same time, and hold that nothing is left in the selector."""
     if simulated.get():
@@ -72,8 +72,7 @@ def play_all(
 
 def _simulate(program: Program, read_size: int) -> Result:
     simulation = Simulation(program)
-    whole = simulation.network.scratch[1]
-    simulation.network.scratch = (whole[:read_size], whole)
+    simulation.network.read_size = read_size
     result = simulation.run()
     assert not simulation.network.unpaired, "streams are left"
     assert not simulation.network.datagrams, "datagram sockets are left"
@@ -81,7 +80,9 @@ def _simulate(program: Program, read_size: int) -> Result:
     return result
 
 
-def play(text: str, *, read_size: int = SCRATCH, options: Options | None = None, guard: Guard | None = None) -> Result:
+def play(
+    text: str, *, read_size: int = READ_SIZE, options: Options | None = None, guard: Guard | None = None
+) -> Result:
     """Play one scenario given as text."""
     (result,) = play_all(programs(text, options), read_size=read_size, guard=guard)
     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sockrun.network.kernel import SCRATCH
+from sockrun.network.kernel import READ_SIZE
 from sockrun.results import Status
 from tests.command_line import CommandLine
 from tests.peers import client_of, datagrams, failure, keeps_still, pair, passes, play_outside
@@ -82,7 +82,7 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("read_size", [SCRATCH, 4096], ids=["whole", "in pieces"])
+@pytest.mark.parametrize("read_size", [READ_SIZE, 4096], ids=["whole", "in pieces"])
 @pytest.mark.parametrize(("text", "told"), [row[1:] for row in SHAPES], ids=[row[0] for row in SHAPES])
 def test_a_deadlock_is_told_at_once_with_who_waits_for_what(text: str, told: list[str], read_size: int) -> None:
     result = play(text, read_size=read_size)
@@ -156,7 +156,7 @@ PENDING = [
 ]
 
 
-@pytest.mark.parametrize("read_size", [SCRATCH, 4096], ids=["whole", "in pieces"])
+@pytest.mark.parametrize("read_size", [READ_SIZE, 4096], ids=["whole", "in pieces"])
 @pytest.mark.parametrize("text", [row[1] for row in PENDING], ids=[row[0] for row in PENDING])
 def test_no_deadlock_is_told_while_something_is_pending(text: str, read_size: int) -> None:
     passes(play(text, read_size=read_size))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sockrun.compiling.loading import Options
-from sockrun.network.kernel import SCRATCH
+from sockrun.network.kernel import READ_SIZE
 from sockrun.reporters.transcript import describe
 from sockrun.results import Result, Status
 from tests.peers import (
@@ -33,7 +33,7 @@ Player = Callable[[str], Result]
 BIG = 8_000_000  # bytes; more than the system's buffers hold for one connection
 
 
-@pytest.fixture(params=[SCRATCH, 1], ids=["whole", "byte by byte"])
+@pytest.fixture(params=[READ_SIZE, 1], ids=["whole", "byte by byte"])
 def played(request: pytest.FixtureRequest) -> Player:
     """Plays a scenario, with streams as they come and cut into single bytes."""
     return lambda text: play(text, read_size=request.param)
@@ -86,7 +86,7 @@ def test_a_large_unread_rest_is_told_with_its_first_bytes() -> None:
     told = failure(play(pair(f"[{{send: {{random: {BIG}, seed: 1}}}}]", "[]")), "unread")
     assert told.role == "client"
     assert told.received is not None
-    assert 0 < len(told.received) <= 2 * SCRATCH
+    assert 0 < len(told.received) <= 2 * READ_SIZE
 
 
 # --- the end with a peer from outside ----------------------------------------------------------

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from sockrun.compiling.loading import load_text
-from sockrun.network.kernel import SCRATCH
+from sockrun.network.kernel import READ_SIZE
 from sockrun.reporters.transcript import describe
 from tests.peers import datagrams, failure, pair, passes
 from tests.playing import both_networks, play
 
 pytestmark = both_networks
 
-BYTES = pytest.mark.parametrize("read_size", [SCRATCH, 1])
+BYTES = pytest.mark.parametrize("read_size", [READ_SIZE, 1])
 
 
 def codes(text: str) -> list[str]:

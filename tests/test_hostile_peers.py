@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from sockrun.compiling.loading import Options
-from sockrun.network.kernel import SCRATCH, Kernel
+from sockrun.network.kernel import READ_SIZE, Kernel
 from sockrun.playing.runner import Runner
 from sockrun.results import Result, Status
 from tests.peers import (
@@ -117,7 +117,7 @@ def test_a_reset_of_a_slow_peer_is_told_as_that_and_not_as_a_timeout() -> None:
 # --- ends that come early ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("read_size", [SCRATCH, 1])
+@pytest.mark.parametrize("read_size", [READ_SIZE, 1])
 @pytest.mark.parametrize("data", [b"", b"abc"], ids=["before data", "after data"])
 def test_a_reset_in_the_middle_is_told_with_what_came_before(data: bytes, read_size: int) -> None:
     """From a peer outside: whatever came before the reset is still read."""

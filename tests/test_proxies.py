@@ -6,7 +6,7 @@ import pytest
 
 from sockrun.compiling.loading import load_text
 from sockrun.network.guard import Guard
-from sockrun.network.kernel import SCRATCH
+from sockrun.network.kernel import READ_SIZE
 from sockrun.results import Result, Status
 from tests.playing import both_networks, example, play, play_all, real_sockets
 
@@ -61,7 +61,7 @@ PASSES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("read_size", [SCRATCH, 1])
+@pytest.mark.parametrize("read_size", [READ_SIZE, 1])
 @pytest.mark.parametrize(("server", "client", "network"), [row[1:] for row in PASSES], ids=[row[0] for row in PASSES])
 def test_both_ends_see_what_the_link_does(server: str, client: str, network: str, read_size: int) -> None:
     if read_size == 1 and LARGE in server:
@@ -70,7 +70,7 @@ def test_both_ends_see_what_the_link_does(server: str, client: str, network: str
     assert result.passed, result.reason
 
 
-@pytest.mark.parametrize("read_size", [SCRATCH, 1])
+@pytest.mark.parametrize("read_size", [READ_SIZE, 1])
 def test_the_example_passes_again_and_again(read_size: int) -> None:
     results = play_all(list(example("slow_link")) * 20, read_size=read_size)
     assert [result.reason for result in results if not result.passed] == []
@@ -113,7 +113,7 @@ def test_a_refused_target_resets_the_client() -> None:
 OVER_UNIX = [row for row in PASSES if "reset" not in "".join(row[1:])]  # no RST there (unix(7))
 
 
-@pytest.mark.parametrize("read_size", [SCRATCH, 1])
+@pytest.mark.parametrize("read_size", [READ_SIZE, 1])
 @pytest.mark.parametrize(
     ("server", "client", "network"), [row[1:] for row in OVER_UNIX], ids=[row[0] for row in OVER_UNIX]
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sockrun.compiling.loading import load_text
-from sockrun.network.kernel import SCRATCH
+from sockrun.network.kernel import READ_SIZE
 from sockrun.reporters.transcript import describe
 from sockrun.results import Status
 from tests.peers import client_of, datagrams, failure, pair, passes, play_outside, says_and_closes, says_and_resets
@@ -25,7 +25,7 @@ def lines(server: str, client: str, of_server: str = "") -> str:
     return pair(server, client, of_server=keys, of_client=LINES)
 
 
-@pytest.mark.parametrize("read_size", [SCRATCH, 1])
+@pytest.mark.parametrize("read_size", [READ_SIZE, 1])
 def test_each_message_goes_to_the_first_case_that_takes_it(read_size: int) -> None:
     """In whatever order they come, as often as they come."""
     client = """[{send: "SUM 1 2"}, {expect: "3"}, {send: "USER ann"}, {expect: "hello ann"},
@@ -38,7 +38,7 @@ def test_of_two_cases_that_take_it_the_first_runs() -> None:
     passes(play(lines(f"[{{react: {cases}}}]", '[{send: "ab"}, {expect: "first"}]')))
 
 
-@pytest.mark.parametrize("read_size", [SCRATCH, 1])
+@pytest.mark.parametrize("read_size", [READ_SIZE, 1])
 def test_leave_ends_it_behind_its_steps_and_what_comes_next_is_for_the_next_step(read_size: int) -> None:
     server = f'[{{react: {CASES}}}, {{expect: "USER bob"}}]'
     passes(play(lines(server, '[{send: "STOP"}, {send: "USER bob"}, {expect: "bye"}]'), read_size=read_size))

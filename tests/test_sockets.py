@@ -114,14 +114,13 @@ class Bench:
 
 
 def received(sock: Any, size: int = 65536) -> bytes:
-    buffer = bytearray(size)
-    return bytes(buffer[: sock.recv_into(memoryview(buffer))])
+    data: bytes = sock.recv(size)
+    return data
 
 
 def datagram(sock: Any) -> tuple[bytes, Any]:
-    buffer = bytearray(65536)
-    size, sender = sock.recvfrom_into(memoryview(buffer))
-    return bytes(buffer[:size]), sender
+    data, sender = sock.recvfrom(65536)
+    return data, sender
 
 
 def refuses(call: Callable[..., object], *arguments: Any) -> int:

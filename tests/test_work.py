@@ -31,13 +31,13 @@ class Counted(socket.socket):
         accepted, address = super().accept()
         return counted(self.calls, accepted.family, accepted.type, accepted.detach()), address
 
-    def recv_into(self, *given: Any) -> int:
+    def recv(self, *given: Any) -> bytes:
         self.calls["receive"] += 1
-        return super().recv_into(*given)
+        return super().recv(*given)
 
-    def recvfrom_into(self, *given: Any) -> tuple[int, Any]:
+    def recvfrom(self, *given: Any) -> tuple[bytes, Any]:
         self.calls["receive"] += 1
-        return super().recvfrom_into(*given)
+        return super().recvfrom(*given)
 
     def send(self, *given: Any) -> int:
         self.calls["send"] += 1

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sockrun.commands import Address, Receive
 from sockrun.network.addresses import from_system
-from sockrun.network.datagrams import Datagrams
+from sockrun.network.datagrams import LARGEST, Datagrams
 from sockrun.network.holding import DeafSocket, bound
 from sockrun.network.interface import Acceptor, Endpoint
 from sockrun.network.system import Socket
@@ -103,9 +103,8 @@ class Hub(DatagramServer):
         """One datagram; False: there is none."""
         if self._sock is None:
             return False
-        whole = self._kernel.scratch[1]
         try:
-            size, raw = self._sock.recvfrom_into(whole)
+            data, raw = self._sock.recvfrom(LARGEST)
         except OSError:  # an answer to nobody may come back as one, and concerns no other sender
             return False
         self.arrived += 1
@@ -113,7 +112,7 @@ class Hub(DatagramServer):
         known = self._conversations.get(sender)
         conversation = known or Conversation(self._kernel, self, self._sock, sender)
         self._conversations[sender] = conversation
-        conversation.deliver(bytes(whole[:size]))
+        conversation.deliver(data)
         if known is None:
             self._acceptor.accepted(conversation)
         return True

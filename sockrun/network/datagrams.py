@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
+LARGEST = 65536  # bytes of a datagram that are looked at
 LOOKS = 1024  # receives at the end of a scenario: a peer that never stops must not keep it going
 
 
@@ -98,7 +99,7 @@ class Datagrams:
             return Ended("closed-here")
         self._task, self._command = task, command
         self._watch(self._interest | READ)
-        self._kernel.loop.arm(task, command.seconds, self.expired)
+        self._kernel.loop.arm(task, command.seconds)
         return PENDING
 
     def _pull(self) -> bool:
@@ -107,14 +108,13 @@ class Datagrams:
         if sock is None:
             return False
         try:
-            size, sender = sock.recvfrom_into(self._kernel.scratch[1])
+            data, sender = sock.recvfrom(LARGEST)
         except BlockingIOError:
             return False
         except ConnectionRefusedError:
             self._kept = "refused"
             return True
         self.arrived += 1
-        data = bytes(self._kernel.scratch[1][:size])
         if sender != self._sender[0]:  # else it is who sent the one before: reading an address is a tenth of the way
             address = from_system(sock, sender) if sender else None
             self._sender = (sender, address, to_system(address) if address else None)
@@ -187,7 +187,7 @@ class Datagrams:
         if event is PENDING:
             self._task, self._unsent = task, command
             self._watch(self._interest | WRITE)
-            self._kernel.loop.arm(task, command.seconds, self.expired)
+            self._kernel.loop.arm(task, command.seconds)
         return event
 
     def put(self, command: Send) -> Reply:

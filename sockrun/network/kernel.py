@@ -35,7 +35,7 @@ from sockrun.network.system import OperatingSystem, Socket, System
 if TYPE_CHECKING:
     from sockrun.network.processes import Child, Observer
 
-SCRATCH = 65536  # bytes; one reused buffer, since a fresh large one costs more than the receive itself
+READ_SIZE = 65536  # bytes; from 128 kB on, the memory for a receive costs more than the receive itself
 RETRY = 0.01  # seconds between a refused client's attempts (`retry_for`)
 REFUSED = frozenset({errno.ECONNREFUSED, errno.ENOENT})
 ON_THE_WAY = frozenset({errno.EINPROGRESS, errno.EALREADY})
@@ -45,13 +45,12 @@ CONNECTED = frozenset({0, errno.EISCONN})
 class Kernel:
     """Satisfies `interface.Network`."""
 
-    def __init__(self, read_size: int = SCRATCH, guard: Guard | None = None, system: System | None = None) -> None:
+    def __init__(self, read_size: int = READ_SIZE, guard: Guard | None = None, system: System | None = None) -> None:
         self.guard = guard or Guard()
         self.system = system or OperatingSystem()
         self.selector = self.system.selector
         self.loop = Loop(self._poll, self.system.clock)
-        whole = memoryview(bytearray(SCRATCH))
-        self.scratch = (whole[:read_size], whole)
+        self.read_size = read_size
         self.datagrams: dict[Address | None, Datagrams | Hub] = {}
         self.unpaired: dict[Address, Stream] = {}  # ends whose other end has still to come, by the client's address
 

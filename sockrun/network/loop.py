@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sockrun.masking import Mask
 
 FAIRNESS = 256
+TURNS = range(FAIRNESS)
 STOPPED_TIMERS = 100  # entries of stopped tasks that are not worth a look through the heap
 STALL = 0.05  # seconds that a step may take, or a wait last too long, before the rest counts as lost
 CHANNEL_METHODS: dict[type, str] = {  # `send` and `receive` are called directly
@@ -98,7 +99,7 @@ class Task:
         self.done = False  # its steps are
         self.deadline = inf
         self.entry = inf  # when its live heap entry comes up
-        self.on_expiry: Callable[[Task], None] | None = None
+        self.on_expiry: Callable[[Task], None] | None = None  # None: its channel is told
 
 
 class Loop:
@@ -160,8 +161,7 @@ class Loop:
         if generator is None:
             return
         self._current = task
-        clock = self._clock  # not called as an attribute: that would be looked for as a method first
-        moment = clock() - self._lost
+        moment = self._clock() - self._lost
         self.moment = moment if moment - self.moment <= STALL else self._held_up(moment, self.moment + STALL)
         owner = task.owner
         if owner.polls:
@@ -170,14 +170,13 @@ class Loop:
                 self._restless.add(owner)
         send = generator.send
         try:
-            for _ in range(FAIRNESS):
+            for _ in TURNS:
                 command = task.command = send(event)
-                kind = command.__class__
-                reply: Reply
-                if kind is Receive:  # these two are nearly all there is: a look-up costs a tenth of a round trip
-                    reply = task.channel.receive(task, command)  # type: ignore[union-attr,arg-type]
-                elif kind is Send:
-                    reply = task.channel.send(task, command)  # type: ignore[union-attr,arg-type]
+                # These two are nearly all there is: a look-up costs a tenth of a round trip.
+                if type(command) is Receive:
+                    reply = task.channel.receive(task, command)  # type: ignore[union-attr]
+                elif type(command) is Send:
+                    reply = task.channel.send(task, command)  # type: ignore[union-attr]
                 else:
                     reply = self._carry_out(task, command)
                 if reply is PENDING:
@@ -232,17 +231,18 @@ class Loop:
 
     # --- deadlines ---
 
-    def arm(self, task: Task, seconds: float, on_expiry: Callable[[Task], None]) -> None:
-        """Call `on_expiry(task)` in `seconds`, unless disarmed or armed anew before."""
+    def arm(self, task: Task, seconds: float, on_expiry: Callable[[Task], None] | None = None) -> None:
+        """Call `on_expiry(task)` (None: the channel's `expired`) in `seconds`, unless disarmed or armed anew before."""
         task.on_expiry = on_expiry
         task.deadline = deadline = self.moment + seconds
         if deadline < task.entry:
-            self._enter(task)
+            self.enter(task)
 
     def disarm(self, task: Task) -> None:
         task.deadline = inf
 
-    def _enter(self, task: Task) -> None:
+    def enter(self, task: Task) -> None:
+        """Give the task's deadline a heap entry."""
         task.entry = task.deadline
         heappush(self._timers, (task.deadline, next(self._serial), task))
 
@@ -265,11 +265,13 @@ class Loop:
             task.entry = inf
             if task.deadline > moment:
                 if task.deadline < inf:
-                    self._enter(task)
+                    self.enter(task)
                 continue
             task.deadline = inf
             if task.on_expiry is not None:
                 task.on_expiry(task)
+            elif task.channel is not None:
+                task.channel.expired(task)
 
     # --- turns ---
 

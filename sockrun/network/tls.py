@@ -21,7 +21,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from sockrun.commands import Close, Ended, Event, Failed, Finish, Match, Send, SendPieces, StartTls
+from sockrun.commands import Close, Command, Ended, Event, Failed, Finish, Match, Send, SendPieces, StartTls
 from sockrun.network import authority
 from sockrun.network import tls_failures as failures
 from sockrun.network.interface import PENDING, Reply, TlsEnd, TlsKey
@@ -93,11 +93,11 @@ class TlsStream(Stream):
             self._fail("the peer closed before the TLS handshake")
         if self._agreed or self.ended:
             return None
-        self._task, self._command, self._reader = task, command, _Settled(self)
+        self._task, self._reader = task, _Settled(self)
         self._watch(self._interest | READ)
         if self._expecting():
             self._nudge()
-        self._loop.arm(task, command.seconds, self.expired)
+        self._loop.arm(task, command.seconds)
         return PENDING
 
     @property
@@ -134,24 +134,31 @@ class TlsStream(Stream):
         self._facts.update(failed=sentence.encode(), alert=alert.encode())
 
     def _answer(self, event: Event) -> None:
-        match self._command:
+        command = self._now
+        match command:
             case StartTls():
                 event = None
             case Finish() if self._unsent and self._sock is not None and self._reader is not None:
-                self._wait_for_last_word(self._command)
+                self._wait_for_last_word()
                 return
             case Close():
                 self.abandon()
         super()._answer(event)
 
+    @property
+    def _now(self) -> Command | None:
+        """The command that is under way."""
+        return None if self._task is None else self._task.command
+
     def expired(self, task: Task) -> None:
-        if isinstance(self._command, StartTls):
+        command = task.command
+        if isinstance(command, StartTls):
             self._pull()
             if not self.settled:
                 came = f"after {self.received:,} bytes" if self.received else "the peer said nothing"
-                self._fail(f"the TLS handshake was not done within {self._command.seconds:g} s: {came}")
+                self._fail(f"the TLS handshake was not done within {command.seconds:g} s: {came}")
             self._answer(None)
-        elif isinstance(self._command, Finish) and self._reader is None:
+        elif isinstance(command, Finish) and self._reader is None:
             self._answer(self._end())
         else:
             super().expired(task)
@@ -248,7 +255,7 @@ class TlsStream(Stream):
                 self._watch(self._interest & ~WRITE)
             if self.shut:
                 self._send_fin()
-            if isinstance(self._command, Finish) and self._reader is None:
+            if isinstance(self._now, Finish) and self._reader is None:
                 self._answer(self._end())
                 return
         super().writable()
@@ -277,8 +284,8 @@ class TlsStream(Stream):
             self._notify()
         if not self._unsent or self._sock is None:
             return super().close(task, command)
-        self._task, self._command = task, command
-        self._loop.arm(task, command.seconds, self.expired)
+        self._task = task
+        self._loop.arm(task, command.seconds)
         return PENDING
 
     def finish(self, task: Task, command: Finish) -> Reply:
@@ -286,14 +293,14 @@ class TlsStream(Stream):
         if not self._unsent or self._sock is None or not self.ended:
             return super().finish(task, command)
         self._task = task
-        self._wait_for_last_word(command)
+        self._wait_for_last_word()
         return PENDING
 
-    def _wait_for_last_word(self, command: Finish) -> None:
+    def _wait_for_last_word(self) -> None:
         """The peer has ended, and may still read: what it is told last has still to leave."""
         assert self._task is not None
-        self._command, self._reader = command, None
-        self._loop.arm(self._task, LAST_WORD, self.expired)
+        self._reader = None
+        self._loop.arm(self._task, LAST_WORD)
 
     def _end(self) -> Ended:
         return Ended(self.ended or "closed-here", self.unread)

@@ -49,7 +49,7 @@ class Ledger:
         self._commands: dict[str, Command | str] = {}
         self.connected: list[str] = []
         self.visited: set[str] = set()  # server roles to which somebody has come
-        scene.record = self.record
+        scene.record, scene.keep = self.record, lambda entry: self.record(*entry[1:])
 
     def record(self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()) -> None:
         self._record(name, place, command, event, rounds)

@@ -7,18 +7,27 @@ here: what a step does (`interpreter.py`) and how its end is told (`verdicts.py`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TypeAlias
 
 from sockrun.commands import Address, Command, Ended, Event
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import Channel
+from sockrun.network.loop import Loop
 from sockrun.program import Place, RoleProgram
 from sockrun.results import Failure, FailureKind, Rounds
 from sockrun.values import ExpressionError, Value
 
+LONG = 8192  # bytes of a message; of a longer one the trace keeps a part
+
+
+# What a role did or was told: the loop's moment, who, where, what. `results.Trace` costs three times as much to make.
+Entry: TypeAlias = tuple[float, str, Place | None, Command | str, Event, Rounds]
+
 
 class Stage(Protocol):
     """What the roles of a scenario share."""
+
+    loop: Loop
 
     def constant(self, name: str) -> Value | None:
         """A var or matrix value, or `dir`."""
@@ -34,6 +43,10 @@ class Stage(Protocol):
 
     def record(self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()) -> None:
         """Keep what happened, with its time."""
+        ...
+
+    def keep(self, entry: Entry, /) -> object:
+        """The same, of an entry whose bytes are no more than `LONG` or are the program's own."""
         ...
 
     def connected(self, name: str, channel: Channel | None) -> None:

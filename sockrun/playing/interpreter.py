@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar, assert_never
+from itertools import chain
+from typing import NamedTuple, TypeVar, assert_never, final
 
 from sockrun.commands import (
     Await,
@@ -28,7 +29,7 @@ from sockrun.commands import (
     StartTls,
     TimedOut,
 )
-from sockrun.playing.frame import Frame
+from sockrun.playing.frame import LONG, Frame
 from sockrun.playing.securing import settled
 from sockrun.playing.verdicts import (
     check_failed,
@@ -66,6 +67,7 @@ BREATH = Sleep(0)
 BREATHE_EVERY = 1024  # rounds of a repeat after which the others run, even if no step waits
 
 
+@final
 class _Breath(NamedTuple):
     """The others run: a step that nobody wrote."""
 
@@ -123,41 +125,45 @@ def play(block: Block, frame: Frame) -> Role:
     What is repeated or included is a list of steps on top of the others, and no generator of its own: each
     generator that a command passes through costs a twentieth of a round trip.
     """
-    record, who = frame.stage.record, frame.who
+    stage, who = frame.stage, frame.who
+    loop, record, keep = stage.loop, stage.record, stage.keep
     lists: list[Iterator[Instruction | _Breath]] = [iter(block)]  # those that are not over, the innermost last
     while lists:
         for step in lists[-1]:
             place = frame.place = step.place
-            match step:
-                case Wait():
-                    command = step.command
-                    if command is None:
-                        assert step.make is not None
-                        command = yield from _made(step.make, frame)
-                    event = yield command
-                    record(who, place, command, event, frame.rounds)
-                    if event.__class__ is Match and step.wanted == "bytes":
-                        frame.received = event[0]  # a name of a named tuple is found three times as slowly
-                        if event[1] or step.keep is not None:
-                            _bind(event, frame, step.keep)
+            if type(step) is Do:  # `match` would ask with isinstance: a twentieth of a round trip
+                for action in step.commands:
+                    event = yield action
+                    keep((loop.moment, who, place, action, event, frame.rounds))
+                    if event is not None:
+                        refuse(event, frame)
+            elif type(step) is Wait:
+                command = step.command
+                if command is None:
+                    assert step.make is not None
+                    command = yield from _made(step.make, frame)
+                event = yield command
+                if event.__class__ is Match and step.wanted == "bytes":
+                    received = frame.received = event[0]  # a name of a named tuple is found three times as slowly
+                    if len(received) <= LONG:
+                        keep((loop.moment, who, place, command, event, frame.rounds))
                     else:
-                        settle(command, event, frame, step.reset_too)
-                case Do():
-                    for action in step.commands:
-                        event = yield action
-                        record(who, place, action, event, frame.rounds)
-                        if event is not None:
-                            refuse(event, frame)
-                case Repeat():
-                    lists.append(_rounds(step, (yield from _made(step.times.evaluate, frame)), frame))
-                    break
-                case Include():
-                    lists.append(_included(step, (yield from _given(step, frame)), frame))
-                    break
-                case _Breath():
-                    yield BREATH
-                case _:
-                    yield from _others(step, frame)
+                        record(who, place, command, event, frame.rounds)
+                    if event[1] or step.keep is not None:
+                        _bind(event, frame, step.keep)
+                else:
+                    record(who, place, command, event, frame.rounds)
+                    settle(command, event, frame, step.reset_too)
+            elif type(step) is Repeat:
+                lists.append(chain.from_iterable(_rounds(step, (yield from _made(step.times.evaluate, frame)), frame)))
+                break
+            elif type(step) is Include:
+                lists.append(_included(step, (yield from _given(step, frame)), frame))
+                break
+            elif type(step) is _Breath:
+                yield BREATH
+            else:
+                yield from _others(step, frame)
         else:
             lists.pop()
 
@@ -215,16 +221,17 @@ def _secure(settings: TlsSettings, seconds: float, upgrade: bool, frame: Frame) 
         frame.stage.record(frame.who, step, handshake(facts), None, frame.rounds)
 
 
-def _rounds(step: Repeat, times: Value, frame: Frame) -> Iterator[Instruction | _Breath]:
-    """The steps of all rounds."""
+def _rounds(step: Repeat, times: Value, frame: Frame) -> Iterator[Sequence[Instruction | _Breath]]:
+    """The steps of each round."""
     if not isinstance(times, int) or isinstance(times, bool):
         frame.fail("step", "the number of rounds is no whole number")
     outer = frame.rounds
-    for number in range(times):
-        frame.rounds = (*outer, (number, times))
-        if number % BREATHE_EVERY == BREATHE_EVERY - 1:
-            yield _Breath(step.place)
-        yield from step.body
+    for first in range(0, times, BREATHE_EVERY):
+        if first:
+            yield (_Breath(step.place),)
+        for number in range(first, min(first + BREATHE_EVERY, times)):
+            frame.rounds = outer + ((number, times),)  # noqa: RUF005 (unpacking makes a list first)
+            yield step.body
     frame.rounds = outer
 
 

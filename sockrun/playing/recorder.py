@@ -13,16 +13,14 @@ from sockrun.commands import Address, Command, Connect, Ended, Event, Match, Sen
 from sockrun.masking import Mask
 from sockrun.network.interface import Channel
 from sockrun.network.loop import Loop
+from sockrun.playing.frame import LONG, Entry
 from sockrun.program import Heading, Place
 from sockrun.results import Connection, Rounds, Trace
 
 Watcher: TypeAlias = Callable[[str, Trace], None]
-# `Trace` costs three times as much to make.
-Entry: TypeAlias = tuple[float, str, Place | None, Command | str, Event, Rounds]
 
 REMEMBERED = 10_000  # entries; the older ones go, so that a long scenario's memory stays flat
-KEPT = 4096  # bytes of a message that are kept, at its start and at its end
-LONG = 2 * KEPT
+KEPT = LONG // 2  # bytes of a message that are kept, at its start and at its end
 
 
 class Tap(Protocol):
@@ -61,6 +59,10 @@ class Records(Protocol):
         """What a role did or was told."""
         ...
 
+    def keep(self, entry: Entry, /) -> object:
+        """The same, of an entry whose bytes are no more than `LONG` or are the program's own."""
+        ...
+
     def connected(self, name: str, channel: Channel | None) -> None:
         """Which connection somebody has."""
         ...
@@ -82,8 +84,10 @@ class Recorder:
         self._watcher = watcher if watcher is None or mask is None else _masking(watcher, mask)
         self._mask = mask
         self._started = loop.now()
-        self._turned_away: dict[str, Event] = {}  # roles whose connection is none, and why
+        self._turned_away: dict[str, Event] = {}  # as the watcher has been told
         self._entries: deque[Entry] = deque(maxlen=REMEMBERED)
+        # What else there is to do with an entry is done when somebody reads the trace.
+        self.keep = self._entries.append if watcher is None else self._show
         self._connections: deque[Connection] = deque(maxlen=REMEMBERED)
 
     @property
@@ -93,26 +97,31 @@ class Recorder:
 
     def record(self, name: str, place: Place | None, command: Command | str, event: Event, rounds: Rounds = ()) -> None:
         """Keep what a role did or was told; of a large message its start and its end."""
-        if command.__class__ is Connect or self._turned_away:
-            event = self._unheard(name, command, event)
-        if event is None:
-            if command.__class__ is Send and len(command.data) > LONG:
-                command = Send(self._clipped(command.data), command.to)
-        elif event.__class__ is Match and len(event[0]) > LONG:  # by place: a named tuple's names are slow
-            event = Match(self._clipped(event[0]))
-        self._entries.append((self._loop.moment - self._started, name, place, command, event, rounds))
-        if self._watcher is not None:
-            self._watcher(self._scenario, Trace(*self._entries[-1]))
+        if isinstance(event, Match) and len(event.data) > LONG:
+            event = Match(self._clipped(event.data))
+        self.keep((self._loop.moment, name, place, self._short(command), event, rounds))
 
-    def _unheard(self, name: str, command: Command | str, event: Event) -> Event:
-        """What is handed to a connection that is none goes nowhere; the step is told only when it waits."""
+    def _show(self, entry: Entry) -> None:
+        assert self._watcher is not None
+        self._entries.append(entry)
+        self._watcher(self._scenario, self._told(entry, self._turned_away))
+
+    def _told(self, entry: Entry, turned_away: dict[str, Event]) -> Trace:
+        """An entry for people. What is handed to a connection that is none goes nowhere; the step is told only
+        when it waits. `turned_away`: roles whose connection is none, and why; entries come in order."""
+        moment, name, place, command, event, rounds = entry
         if isinstance(command, Connect):
-            self._turned_away.pop(name, None)
+            turned_away.pop(name, None)
             if isinstance(event, Ended) and event.refusal:
-                self._turned_away[name] = event
+                turned_away[name] = event
         elif event is None and isinstance(command, Send | SendPieces):
-            return self._turned_away.get(name)
-        return event
+            event = turned_away.get(name)
+        return Trace(moment - self._started, name, place, self._short(command), event, rounds)
+
+    def _short(self, command: Command | str) -> Command | str:
+        if isinstance(command, Send) and len(command.data) > LONG:
+            return Send(self._clipped(command.data), command.to)
+        return command
 
     def connected(self, name: str, channel: Channel | None) -> None:
         """Keep who has which connection: what passes between two roles is told by each of them alone."""
@@ -127,7 +136,8 @@ class Recorder:
         return list(self._connections)
 
     def trace(self) -> list[Trace]:
-        return [Trace(*entry) for entry in self._entries]
+        turned_away: dict[str, Event] = {}
+        return [self._told(entry, turned_away) for entry in self._entries]
 
     def _clipped(self, data: bytes) -> bytes:
         """A secret in which it is cut would not be known any more, so it is hidden before."""

@@ -81,7 +81,7 @@ class Scene:
             self.sharing.ports.update(within.ports)
             self.sharing.addresses.update(within.addresses)
         self._recorder = records or Recorder(self.loop, program.id, watcher, program.mask)
-        self.record = self._recorder.record
+        self.record, self.keep = self._recorder.record, self._recorder.keep
         self.connected, self.linked = self._recorder.connected, self._recorder.linked
         self.company = self._assembled()
         self.casts = {name: Cast(role) for name, role in program.roles.items()}

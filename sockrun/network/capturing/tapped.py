@@ -133,11 +133,11 @@ class _Tapped:
     def shutdown(self, how: int) -> None:
         self.plain.shutdown(how)
 
-    def recv_into(self, buffer: memoryview) -> int:
-        return self.recvfrom_into(buffer)[0]
+    def recv(self, size: int) -> bytes:
+        return self.recvfrom(size)[0]
 
-    def recvfrom_into(self, buffer: memoryview) -> tuple[int, Any]:
-        return self.plain.recvfrom_into(buffer)
+    def recvfrom(self, size: int) -> tuple[bytes, Any]:
+        return self.plain.recvfrom(size)
 
     def sendto(self, data: bytes, address: Any) -> int:
         return self.plain.sendto(data, address)
@@ -214,19 +214,19 @@ class TappedStream(_Tapped):
             self._connection.send(self._end, data[:size], self.voice().words)
         return size
 
-    def recv_into(self, buffer: memoryview) -> int:
+    def recv(self, size: int) -> bytes:
         try:
-            size = self.plain.recv_into(buffer)
+            data = self.plain.recv(size)
         except ConnectionResetError:
             if self._connection is not None and self._end is not None:
                 self._connection.hear_reset(self._end)
             raise
         if self._connection is not None and self._end is not None:
-            if size:
-                self._connection.receive(self._end, buffer[:size], self.voice().words)
+            if data:
+                self._connection.receive(self._end, data, self.voice().words)
             else:
                 self._connection.hear_end(self._end)
-        return size
+        return data
 
     # --- the end ---
 
@@ -288,13 +288,13 @@ class TappedDatagrams(_Tapped):
         self._wire.datagram(self._local, to, data, self.voice(to))
         return size
 
-    def recvfrom_into(self, buffer: memoryview) -> tuple[int, Any]:
+    def recvfrom(self, size: int) -> tuple[bytes, Any]:
         with self._refusals():
-            size, raw = self.plain.recvfrom_into(buffer)
+            data, raw = self.plain.recvfrom(size)
         source = named(self.plain, raw) if raw else None
         if not self._wire.is_ours(source):
-            self._wire.datagram(source, self._local, buffer[:size], self.voice(source))
-        return size, raw
+            self._wire.datagram(source, self._local, data, self.voice(source))
+        return data, raw
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:

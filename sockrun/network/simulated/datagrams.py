@@ -163,7 +163,7 @@ class DatagramSocket(MemorySocket):
         self.world.used((self._number,))
         self.touch()
 
-    def recvfrom_into(self, buffer: memoryview) -> tuple[int, Any]:
+    def recvfrom(self, size: int) -> tuple[bytes, Any]:
         self.raise_error()
         if not self._inbox:
             fail(errno.EAGAIN)
@@ -171,8 +171,7 @@ class DatagramSocket(MemorySocket):
         self.world.used((self._number,))
         self._held -= len(data) + OVERHEAD
         self._let_in()
-        buffer[: len(data)] = data
-        return len(data), sender
+        return data[:size], sender
 
     def _let_in(self) -> None:
         """Who waited for room may try again."""

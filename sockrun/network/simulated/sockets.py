@@ -171,10 +171,10 @@ class MemorySocket:
     def connect_ex(self, address: Any) -> int:
         return errno.EOPNOTSUPP
 
-    def recv_into(self, buffer: memoryview) -> int:
-        return self.recvfrom_into(buffer)[0]
+    def recv(self, size: int) -> bytes:
+        return self.recvfrom(size)[0]
 
-    def recvfrom_into(self, buffer: memoryview) -> tuple[int, Any]:
+    def recvfrom(self, size: int) -> tuple[bytes, Any]:
         fail(errno.EOPNOTSUPP)
 
     def send(self, data: bytes | memoryview) -> int:

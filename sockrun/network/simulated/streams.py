@@ -168,18 +168,16 @@ class StreamSocket(MemorySocket):
             self._dead = True
             self._out.abort()
 
-    def recv_into(self, buffer: memoryview) -> int:
+    def recv(self, size: int) -> bytes:
         pipe = self._in
         if pipe is None:
             fail(errno.ENOTCONN)
-        data = pipe.read(len(buffer))
-        if data:
-            buffer[: len(data)] = data
-            return len(data)
-        self.raise_error()
-        if pipe.end is None and not self._dead:
-            fail(errno.EAGAIN)
-        return 0
+        data = pipe.read(size)
+        if not data:
+            self.raise_error()
+            if pipe.end is None and not self._dead:
+                fail(errno.EAGAIN)
+        return data
 
     def send(self, data: bytes | memoryview) -> int:
         self.raise_error()
