@@ -32,8 +32,10 @@ def status_of(command: Callable[[], object]) -> Status:
         command()
     except SystemExit as end:
         status = end.code
+        if isinstance(end.__context__, Exception) and isinstance(end.__context__.__cause__, KeyboardInterrupt):
+            status = _interrupted()  # typer has taken it while it read the words, and says nothing
     except KeyboardInterrupt:
-        status = INTERRUPTED
+        status = _interrupted()
     except Exception as error:
         status = _told(error)
     return _flushed(status)
@@ -61,6 +63,11 @@ def _told(error: Exception) -> int:
 def _refused(message: str) -> int:
     complain(message)
     return REFUSED
+
+
+def _interrupted() -> int:
+    complain("interrupted")
+    return INTERRUPTED
 
 
 def _bug() -> int:

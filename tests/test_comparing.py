@@ -165,6 +165,7 @@ CLIENT: tuple[Side, bytes] = ("client", b"x\n")
     ("first", "second", "told"),
     [
         ([CLIENT], [CLIENT, ("client", b"\xff\xff")], "of what the client says, bytes that are no text"),
+        ([CLIENT], [CLIENT, CLIENT], "of what the client says, lines are not as many in each"),
         ([("server", b"\xff\n")], [("server", b"\xff\xff\n")], "of what the server says, bytes that are no text"),
         ([("server", b"id 9")], [("server", b"id 10")], "what the server says ends in a number of different length"),
         ([("server", b"\x80 1\r\n")], [("server", b"\x80 10\r\n")], "bytes that are no text are not as many in each"),

@@ -81,7 +81,7 @@ def test_what_tcpdump_captured_is_the_same(sockrun: CommandLine) -> None:
     if shutil.which("tcpdump") is None or os.geteuid() != 0:
         lacking("tcpdump is not there, or nobody may capture")
     sockrun.write("a.yaml", CONVERSATIONS["lines"])
-    command = ["tcpdump", "-i", "lo", "-U", "--immediate-mode", "-w", "a.pcap", "tcp"]
+    command = ["tcpdump", "-i", "lo", "-U", "--immediate-mode", "-B", "16384", "-w", "a.pcap", "tcp"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as dump:
         assert dump.stderr is not None
         assert any("listening on" in line for line in dump.stderr)

@@ -59,7 +59,9 @@ files: {{www/index.html: "<h1>Hello World</h1>\\n", nginx.conf: {nginx}}}
 processes:
   server: {{command: {command}, ready: {{port: "${{ports.server}}", protocol: {protocol}}}}}
   capture:
-    command: [tcpdump, -i, lo, -Z, root, -U, --immediate-mode, -w, {folder}/all.pcap, "port ${{ports.recorder}}"]
+    # Each packet takes as much room as the longest: of its own 2 MiB, 16 fill it while it waits for the processor.
+    command: [tcpdump, -i, lo, -Z, root, -U, --immediate-mode, -B, "16384", -w, {folder}/all.pcap,
+              "port ${{ports.recorder}}"]
     ready: {{output: "listening on"}}
     stop: INT
   record:

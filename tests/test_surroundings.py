@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import typer
 
+from sockrun.ending import status_of
 from tests.command_line import COMMAND, FAILS, INVALID, ROOT, CommandLine, Outcome
 
 SOCKETS = """
@@ -255,6 +257,25 @@ def start(sockrun: CommandLine, folder: Path, *words: str, python: tuple[str, ..
         text=True,
         preexec_fn=_listens_to_signals,
     )
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+def interrupted_while_words_are_read() -> None:
+    """typer takes the interrupt and ends without a word."""
+    app = typer.Typer()
+    app.command()(interrupted)
+    app([])
+
+
+@pytest.mark.parametrize("command", [interrupted, interrupted_while_words_are_read])
+def test_an_interrupt_that_no_command_handles_is_told(
+    capsys: pytest.CaptureFixture[str], command: Callable[[], None]
+) -> None:
+    assert status_of(command) == 130
+    assert capsys.readouterr().err == "sockrun: interrupted\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -80,6 +80,8 @@ def spans(versions: Sequence[bytes]) -> list[Span]:
         except Unlike:
             if not even(versions):
                 raise
+    elif not even(versions) and all(map(is_text, versions)):
+        raise Unlike("lines are not as many in each")
     return list(_in_bytes(0, versions))
 
 
