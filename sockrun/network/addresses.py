@@ -80,9 +80,9 @@ def to_system(address: Address) -> Any:
     return "\0" + address.host[1:] if address.host.startswith("@") else address.host
 
 
-def from_system(sock: Socket, raw: Any) -> Address | None:
+def from_system(raw: Any) -> Address | None:
     """What getsockname(2), accept(2) and recvfrom(2) give; None for an unnamed unix socket."""
-    if sock.family != socket.AF_UNIX:
+    if isinstance(raw, tuple):
         zone = raw[3] if len(raw) == 4 else 0
         return Address(f"{raw[0].partition('%')[0]}%{zone}" if zone else raw[0], raw[1])
     if not raw:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import selectors
 from typing import TYPE_CHECKING
 
-from sockrun.commands import Address, Receive
+from sockrun.commands import Address
 from sockrun.network.addresses import from_system
 from sockrun.network.datagrams import LARGEST, Datagrams
 from sockrun.network.holding import DeafSocket, bound
@@ -108,7 +108,7 @@ class Hub(DatagramServer):
         except OSError:  # an answer to nobody may come back as one, and concerns no other sender
             return False
         self.arrived += 1
-        sender = from_system(self._sock, raw) if raw else None
+        sender = from_system(raw)
         known = self._conversations.get(sender)
         conversation = known or Conversation(self._kernel, self, self._sock, sender)
         self._conversations[sender] = conversation
@@ -173,8 +173,10 @@ class Conversation(Datagrams):
         self._hub.look()
         return self.arrived != before
 
-    def _advance(self, command: Receive) -> None:
-        self._settle(command)  # the hub has read what there is
+    def _advance(self) -> None:
+        self._queued = False
+        if self._command is not None:
+            self._settle(self._command)  # the hub has read what there is
 
     def _watch(self, interest: int) -> None:
         if interest != self._interest:

@@ -74,7 +74,7 @@ class Datagrams:
         self._sock: Socket | None = sock
         self._connected = connected
         self.peer = peer
-        self.local: Address | None = from_system(sock, sock.getsockname())
+        self.local: Address | None = from_system(sock.getsockname())
         self.expected = 0  # datagrams sent to it by roles of this process
         self.arrived = 0
         self._queue: deque[tuple[bytes, Address | None]] = deque()
@@ -116,7 +116,7 @@ class Datagrams:
             return True
         self.arrived += 1
         if sender != self._sender[0]:  # else it is who sent the one before: reading an address is a tenth of the way
-            address = from_system(sock, sender) if sender else None
+            address = from_system(sender)
             self._sender = (sender, address, to_system(address) if address else None)
         self._queue.append((data, self._sender[1]))
         return True
@@ -144,16 +144,14 @@ class Datagrams:
         """Look for datagrams soon, before the selector is asked."""
         if self._command is not None and not self._queued:
             self._queued = True
-            self._kernel.loop.ready.appendleft(self._nudged)
+            self._kernel.loop.ready.appendleft(self._advance)
 
-    def _nudged(self) -> None:
+    def _advance(self) -> None:
+        """A datagram, or an error, should be there, as the selector or who sent it says."""
         self._queued = False
         if self._command is not None:
-            self._advance(self._command)
-
-    def _advance(self, command: Receive) -> None:
-        self._pull()
-        self._settle(command)
+            self._pull()
+            self._settle(self._command)
 
     def _settle(self, command: Receive) -> None:
         """Answer the step that waits, if there is something for it."""
@@ -310,7 +308,7 @@ class Datagrams:
             return
         if mask & READ:
             if self._command is not None:
-                self._advance(self._command)
+                self._advance()
             else:
                 self._watch(self._interest & ~READ)
         if mask & WRITE and self._unsent is not None:

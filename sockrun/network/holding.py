@@ -26,7 +26,7 @@ def bound(system: System, endpoint: Endpoint, family: int, address: Address) -> 
     """A socket of that kind on the address, and the address it got. Raises: EnvironmentRefused."""
     sock = make_socket(endpoint, family, system.socket)
     bind(sock, endpoint, address)
-    name = from_system(sock, sock.getsockname())
+    name = from_system(sock.getsockname())
     assert name is not None
     return sock, name
 

@@ -242,7 +242,7 @@ class KernelListener:
         self._endpoint = endpoint
         self._acceptor = acceptor
         self._listening = False
-        address = from_system(sock, sock.getsockname())
+        address = from_system(sock.getsockname())
         assert address is not None
         self.address = address
 
@@ -270,10 +270,10 @@ class KernelListener:
                 self._acceptor.failed(refusal)
                 return
             sock.setblocking(False)
-            peer = from_system(sock, raw) or Address("", 0, self._endpoint.protocol == "unix")
+            peer = from_system(raw) or Address("", 0, self._endpoint.protocol == "unix")
             if self._endpoint.protocol == "tcp" and self._endpoint.options.nodelay:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            stream = Stream(self._kernel, sock, peer, from_system(sock, sock.getsockname()))
+            stream = Stream(self._kernel, sock, peer, from_system(sock.getsockname()))
             self._kernel.pair(stream, stream.peer)
             self._acceptor.accepted(stream)
 
@@ -337,7 +337,7 @@ class _Connecting:
 
     def _settled(self, sock: Socket, status: int) -> Reply:
         if status in CONNECTED:
-            stream = Stream(self.kernel, sock, self.to, from_system(sock, sock.getsockname()))
+            stream = Stream(self.kernel, sock, self.to, from_system(sock.getsockname()))
             self.task.channel = stream
             if self.inside:
                 self.kernel.pair(stream, stream.local)

@@ -114,7 +114,7 @@ class _Tapped:
 
     @property
     def name(self) -> Address | None:
-        return named(self.plain, self.plain.getsockname())
+        return named(self.plain.getsockname())
 
     def bind(self, address: Any) -> None:
         self.plain.bind(address)
@@ -174,7 +174,7 @@ class TappedStream(_Tapped):
         local = made.name
         if local is not None:
             inside = self.family != socket.AF_UNIX or _is_own(plain)
-            made._connection = self._wire.accept(local, named(plain, raw), inside, self.voice())
+            made._connection = self._wire.accept(local, named(raw), inside, self.voice())
             made._end = made._connection.server
         return made, raw
 
@@ -182,7 +182,7 @@ class TappedStream(_Tapped):
 
     def connect_ex(self, address: Any) -> int:
         status = self.plain.connect_ex(address)
-        self._to = named(self.plain, address)
+        self._to = named(address)
         self._settled(status)
         return status
 
@@ -262,7 +262,7 @@ class TappedDatagrams(_Tapped):
 
     def connect(self, address: Any) -> None:
         self.plain.connect(address)
-        self._peer = named(self.plain, address)
+        self._peer = named(address)
         self._named()
 
     def connect_ex(self, address: Any) -> int:
@@ -281,7 +281,7 @@ class TappedDatagrams(_Tapped):
         return size
 
     def sendto(self, data: bytes, address: Any) -> int:
-        to = named(self.plain, address)
+        to = named(address)
         size = self.plain.sendto(data, address)
         if self._local is None:
             self._named()
@@ -291,7 +291,7 @@ class TappedDatagrams(_Tapped):
     def recvfrom(self, size: int) -> tuple[bytes, Any]:
         with self._refusals():
             data, raw = self.plain.recvfrom(size)
-        source = named(self.plain, raw) if raw else None
+        source = named(raw) if raw else None
         if not self._wire.is_ours(source):
             self._wire.datagram(source, self._local, data, self.voice(source))
         return data, raw

@@ -29,7 +29,6 @@ from sockrun.network.capturing.connections import Connection
 from sockrun.network.capturing.hiding import Track
 from sockrun.network.capturing.packets import Host, udp, unreachable
 from sockrun.network.guard import is_loopback
-from sockrun.network.system import Socket
 
 INVENTED = 61_000  # the first port that no system hands out
 _UNIX = bytes.fromhex("20010db8") + bytes(8)
@@ -182,6 +181,6 @@ def _packed(host: str) -> bytes:
     return socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
 
 
-def named(sock: Socket, raw: Any) -> Address | None:
+def named(raw: Any) -> Address | None:
     """What a call of the system was given, or gave, as an address; None: a unix socket without a name."""
-    return from_system(sock, os.fsencode(raw) if isinstance(raw, str) else raw)
+    return from_system(os.fsencode(raw) if isinstance(raw, str) else raw)

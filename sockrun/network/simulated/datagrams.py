@@ -145,7 +145,7 @@ class DatagramSocket(MemorySocket):
             self.failed(errno.ECONNREFUSED)
 
     def _address(self, host: str, port: int) -> Address:
-        address = from_system(self, self.raw(host, port))
+        address = from_system(self.raw(host, port))
         assert address is not None
         return address
 
