@@ -13,6 +13,9 @@ stream, from the first one, whenever there are more of them. It answers with
 - `Mismatch`: no continuation of these bytes can match; the buffer is left alone.
 
 A reader's verdict must not depend on how the bytes were split on their way.
+
+A reader that keeps nothing may have `skim(data: bytes) -> bytes` too: while nothing is unread it may be called with
+what has come, takes of that what it wants, and gives back what is left. `feed` then tells the verdict.
 """
 
 from __future__ import annotations

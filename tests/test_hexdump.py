@@ -60,12 +60,10 @@ def test_escaped_is_never_cut_inside_a_character() -> None:
     assert escaped("€€€".encode(), limit=5) == '"€" ... 6 more bytes'
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf"]) | st.sampled_from("\0\r\n\t\x07")))
+@given(st.text(st.characters(codec="utf-8").filter(str.isprintable) | st.sampled_from("\0\r\n\t\x07")))
 def test_escaped_text_is_a_yaml_string_that_says_it(text: str) -> None:
     """What a report shows of ASCII and printable text can be pasted into a scenario."""
-    shown = escaped(text.encode(), limit=10_000)
-    if r"\xc2" not in shown and r"\xe" not in shown and r"\xf" not in shown:
-        assert read(Source("shown", shown)).value == text
+    assert read(Source("shown", escaped(text.encode(), limit=10_000))).value == text
 
 
 @pytest.mark.parametrize(

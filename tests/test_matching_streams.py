@@ -212,6 +212,20 @@ def test_a_long_length_is_counted_and_hashed_as_it_comes(size: int) -> None:
         assert fed(matcher(text), stream, early=True) == taken(b"", ONE_BLOCK[200_000:200_003])
 
 
+@given(st.sets(st.integers(0, 100_003)), st.booleans())
+def test_what_is_only_counted_need_not_be_unread_first(places: set[int], hashed: bool) -> None:
+    """`skim` takes as much as `feed` would have, and leaves the same."""
+    stream = ONE_BLOCK[:100_003]
+    digest = hashlib.sha256(stream[:100_000]).hexdigest()
+    wanted = matcher(f"{{length: 100000, sha256: {digest}}}" if hashed else "{length: 100000}")
+    reader, buffer = wanted.reader(), bytearray()
+    for chunk in cut(stream, places):
+        buffer += reader.skim(chunk)  # type: ignore[attr-defined]
+        verdict = reader.feed(buffer, False)
+        assert (verdict is None) == (not buffer and not isinstance(verdict, Match))
+    assert (verdict, bytes(buffer)) == (Match(b""), stream[100_000:])
+
+
 def test_a_wrong_digest_of_a_long_length_is_a_mismatch() -> None:
     digest = hashlib.sha256(ONE_BLOCK[:200_000]).hexdigest()
     outcome = fed(matcher(f"{{length: 200000, sha256: {EMPTY}}}"), [ONE_BLOCK], early=True)

@@ -1,19 +1,24 @@
-"""How much is asked of the system, counted: a step that costs one call more is seen here, on a machine of any speed."""
+"""How much is asked of the system, and how many bytes are looked at, counted: a step that costs one call more is seen
+here, on a machine of any speed."""
 
 from __future__ import annotations
 
 import selectors
 import socket
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from benchmarks import scenarios
+from sockrun.commands import Match, Matcher
 from sockrun.network.kernel import Kernel
 from sockrun.network.loop import FAIRNESS
 from sockrun.network.system import OperatingSystem
 from sockrun.playing.runner import Runner
+from sockrun.wire import frames
+from tests.matching_tools import matcher
 from tests.peers import passes
 from tests.playing import programs
 
@@ -112,6 +117,57 @@ def test_a_round_trip_is_two_sends_and_two_receives_and_nothing_else(text: str) 
 def test_twice_the_connections_ask_twice_as_much(name: str) -> None:
     few, many = (calls_of(scenarios.exchange(number, 3))[name] for number in (50, 100))
     assert many <= 2 * few + ONCE
+
+
+class Looked(bytearray):
+    """Unread bytes that count how many of them are looked at."""
+
+    looked = 0
+
+    def find(self, wanted: Any, start: Any = 0, end: Any = None) -> int:
+        self.looked += len(range(*slice(start, end).indices(len(self))))
+        return super().find(wanted, start, end)
+
+    def startswith(self, wanted: Any, *given: Any) -> bool:
+        self.looked += len(wanted)
+        return super().startswith(wanted, *given)
+
+    def __getitem__(self, at: Any) -> Any:
+        self.looked += len(range(*at.indices(len(self)))) if isinstance(at, slice) else 1
+        return super().__getitem__(at)
+
+
+FROM_HEADER = frames.LengthInHeader(2, lambda header: int.from_bytes(header, "big"), 0)
+
+
+def framed(cut: Callable[[], frames.Cut]) -> Matcher:
+    return frames.FramedMatcher(cut, matcher("{any: true}", message=True))
+
+
+def looked_at(wanted: Matcher, stream: bytes) -> int:
+    """How many bytes, when they come one by one and the last of them is the end of a match."""
+    reader, buffer = wanted.reader(), Looked()
+    for byte in stream[:-1]:
+        buffer.append(byte)
+        assert reader.feed(buffer, False) is None
+    buffer.append(stream[-1])
+    assert isinstance(reader.feed(buffer, False), Match)
+    return buffer.looked
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stream"),
+    [
+        (matcher('{contains: "\\r\\n"}'), b"x" * 8_000 + b"\r\n"),
+        (matcher("{length: 8000}"), b"x" * 8_000),
+        (matcher("{length: 100000}"), b"x" * 100_000),
+        (framed(lambda: frames.Delimited(b"\r\n", "CR LF", 100_000)), b"x" * 8_000 + b"\r\n"),
+        (framed(lambda: frames.Counted(FROM_HEADER, 100_000)), b"\x1f\x40" + b"x" * 8_000),
+    ],
+    ids=["a delimiter", "a length", "a length that is only counted", "lines", "a length in a header"],
+)
+def test_bytes_that_come_one_by_one_are_looked_at_a_few_times_each(wanted: Matcher, stream: bytes) -> None:
+    assert looked_at(wanted, stream) <= 4 * len(stream)
 
 
 def test_many_bytes_are_received_as_they_were_sent() -> None:

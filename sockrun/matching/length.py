@@ -7,13 +7,14 @@ and hashed as they come, and forgotten, so that memory stays flat.
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
 from sockrun.compiling.context import Context
 from sockrun.hexdump import size_text
 from sockrun.matching.expectation import (
     KEPT,
+    Buffer,
     Expectation,
     Request,
     expectation,
@@ -90,38 +91,44 @@ class Length:
     def _digested(self, data: bytes) -> Match | Mismatch:
         if self.digest is None:
             return Match(data)
-        import hashlib  # start-up
-
-        return _compared(self.digest, hashlib.sha256(data).hexdigest(), Match(data), data)
+        found = _sha256()
+        found.update(data)
+        return _compared(self.digest, found.hexdigest(), Match(data), data)
 
 
 class _LengthReader:
     """Takes what comes, up to `size` bytes, and keeps none of it."""
 
     def __init__(self, size: int, digest: str | None) -> None:
-        import hashlib  # start-up
-
         self._left = size
         self._digest = digest
-        self._hash = None if digest is None else hashlib.sha256()
+        self._hash = None if digest is None else _sha256()
 
     def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
-        if len(buffer) <= self._left:
-            self._left -= len(buffer)
-            if self._hash is not None:
-                self._hash.update(buffer)
-            buffer.clear()
-        else:
-            if self._hash is not None:
-                self._hash.update(buffer[: self._left])
-            del buffer[: self._left]
-            self._left = 0
+        del buffer[: self._count(buffer)]
         return None if self._left else self._verdict()
+
+    def skim(self, data: bytes) -> bytes:
+        return data[self._count(data) :]
+
+    def _count(self, data: Buffer) -> int:
+        """How many of these bytes it takes."""
+        size = min(len(data), self._left)
+        self._left -= size
+        if self._hash is not None:
+            self._hash.update(data if size == len(data) else data[:size])
+        return size
 
     def _verdict(self) -> Match | Mismatch:
         if self._hash is None or self._digest is None:
             return Match(b"")
         return _compared(self._digest, self._hash.hexdigest(), Match(b""), b"")
+
+
+def _sha256() -> Any:
+    import hashlib  # start-up
+
+    return hashlib.sha256()
 
 
 def _compared(wanted: str, found: str, match: Match, received: bytes) -> Match | Mismatch:

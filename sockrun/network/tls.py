@@ -178,6 +178,9 @@ class TlsStream(Stream):
             self._fail(f"the peer {how} in the middle of the TLS handshake")
         return True
 
+    def _skimmed(self, data: bytes) -> bytes:
+        return data  # it is still encrypted
+
     def _feed(self, raw: bytes) -> None:
         """Decrypt what came over the wire."""
         if not self._began and raw[0] not in RECORDS:
