@@ -29,8 +29,6 @@ from sockrun.commands import (
     Event,
     Failed,
     Finish,
-    Match,
-    Mismatch,
     Reader,
     Receive,
     Reset,
@@ -40,6 +38,7 @@ from sockrun.commands import (
     TimedOut,
 )
 from sockrun.network.aborting import reset_on_close
+from sockrun.network.draining import KEPT_UNREAD, Drain
 from sockrun.network.interface import PENDING, Reply
 from sockrun.network.loop import Task
 from sockrun.network.system import Socket
@@ -53,7 +52,6 @@ WRITE = selectors.EVENT_WRITE
 LEAVING = 0.001  # seconds between looks at whether what was sent has left
 LOOKS = 1024  # receives at most when a deadline has passed: a peer that never stops must not keep the step going
 LARGE = 4096  # bytes from which on it is worth to ask whether they must be kept
-KEPT_UNREAD = 4096  # bytes of unread data kept for the report
 
 # How the system's errors end a connection; anything else is a failure of the step.
 ENDINGS: dict[type[OSError], EndKind] = {
@@ -357,7 +355,7 @@ class Stream:
         if self.ended:
             self.abandon()
             return Ended(self.ended, self.unread)
-        self._task, self._reader = task, _Drain()
+        self._task, self._reader = task, Drain()
         self._watch(self._interest | READ)
         if self._expecting():
             self._nudge()
@@ -446,11 +444,3 @@ class Stream:
         if self._sock is None or interest == self._interest:
             return
         self._interest = self._kernel.watch(self._sock, self._interest, interest, self)
-
-
-class _Drain:
-    """Takes nothing and waits for the end; of what comes only the first bytes are kept."""
-
-    def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
-        del buffer[KEPT_UNREAD:]
-        return None

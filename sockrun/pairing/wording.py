@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sockrun.commands import Receive
 from sockrun.diagnostics import Diagnostic, Invalid
 from sockrun.hexdump import brief, size_text
-from sockrun.network.streams import KEPT_UNREAD
+from sockrun.network.draining import KEPT_UNREAD
 from sockrun.pairing.ledger import Ledger, Sent
 from sockrun.playing.quiet import ENDED
 from sockrun.program import Program, RoleProgram
