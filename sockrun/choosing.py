@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from statistics import mean
-from typing import NamedTuple
 
 from sockrun.program import Program
+from sockrun.records import NamedTuple
 
 Key = Callable[[Program], str]
 

@@ -21,9 +21,9 @@ what has come, takes of that what it wants, and gives back what is left. `feed` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-from sockrun.records import dataclass
+from sockrun.records import NamedTuple, dataclass
 from sockrun.values import Value
 
 # --- events ------------------------------------------------------------------------------------

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from sockrun.commands import Address, Command, Event
 from sockrun.program import Place, Program
-from sockrun.records import dataclass, field
+from sockrun.records import NamedTuple, dataclass, field
 from sockrun.source import Source, Span
 from sockrun.values import Value
 

@@ -1,4 +1,4 @@
-"""`sockrun.records.dataclass` is the standard library's, but for what it costs to import a module full of them."""
+"""`sockrun.records` has the standard library's classes, but for what it costs to import a module full of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -72,6 +72,11 @@ def told(work: Callable[[dict[str, type[Any]]], object], decorator: Any) -> obje
         return type(error).__name__, str(error)
 
 
+def replaced(one: Any, **changes: object) -> object:
+    """By the function that belongs to the decorator."""
+    return (records.replace if hasattr(one, "__record__") else dataclasses.replace)(one, **changes)
+
+
 CASES: dict[str, Callable[[dict[str, type[Any]]], object]] = {
     "by position": lambda c: repr(c["Frozen"](1, "b", [3])),
     "by name": lambda c: repr(c["Frozen"](y="b", x=1)),
@@ -97,8 +102,10 @@ CASES: dict[str, Callable[[dict[str, type[Any]]], object]] = {
     "not in init": lambda c: (repr(c["Open"](1)), c["Open"](1, 5).hidden, c["Open"](1, 5) == c["Open"](1, 6)),
     "not in init, named": lambda c: c["Open"](1, seen=2),
     "inherited": lambda c: (repr(c["Below"](1, "b", [3], 5)), c["Below"](4).doubled()),
-    "replaced": lambda c: repr(records.replace(c["Below"](1), y="new", deep=2)),
-    "replaced by what is unknown": lambda c: records.replace(c["Below"](1), w=2),
+    "replaced": lambda c: repr(replaced(c["Below"](1), y="new", deep=2)),
+    "replaced by what is unknown": lambda c: replaced(c["Below"](1), w=2),
+    "replaced by what is not given": lambda c: replaced(c["Open"](1), seen=2),
+    "replaced by the original": lambda c: repr(dataclasses.replace(c["Below"](1), y="new", deep=2)),
     "fields": lambda c: [(one.name, one.type) for one in records.fields(c["Below"])],
     "matched by position": lambda c: [getattr(one, "__match_args__", None) for one in c.values()],
     "slots": lambda c: [getattr(one, "__slots__", None) for one in c.values()],
@@ -142,3 +149,81 @@ def test_a_class_that_makes_few_objects_gets_no_text_of_its_own() -> None:
     made(1)
     assert made.__init__.__module__ == "sockrun.records"
     assert inspect.getfile(made.__init__) == records.__file__
+
+
+# --- named tuples ------------------------------------------------------------------------------
+
+
+class Pair(records.NamedTuple):
+    one: int
+    two: object = None
+
+
+def tuples(base: Any) -> dict[str, Any]:
+    class Told(base):  # type: ignore[misc]
+        """Told."""
+
+        x: int
+        y: str = "why"
+        z: tuple[int, ...] = ()
+
+        def doubled(self) -> int:
+            return int(self.x * 2)
+
+        @property
+        def length(self) -> int:
+            return len(self.z)
+
+    class Bare(base):  # type: ignore[misc]
+        x: int
+        y: int
+
+    return {one.__name__: one for one in (Told, Bare)}
+
+
+def told_of_tuples(work: Callable[[dict[str, Any]], object], base: Any, before: int) -> object:
+    """What it comes to, or the error, once so many objects were made."""
+    made = tuples(base)
+    for number in range(before):
+        made["Told"](number)
+        made["Bare"](number, y=number)
+    try:
+        return work(made)
+    except (AttributeError, TypeError, ValueError) as error:
+        return type(error).__name__, str(error)
+
+
+TUPLES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "by position": lambda c: repr(c["Told"](1, "b", (3,))),
+    "by name": lambda c: repr(c["Bare"](y=2, x=1)),
+    "mixed": lambda c: repr(c["Told"](1, z=(2,))),
+    "defaults": lambda c: (c["Told"](1), c["Told"]._field_defaults),
+    "too few": lambda c: c["Bare"](1),
+    "too many": lambda c: c["Bare"](1, 2, 3),
+    "unknown": lambda c: c["Told"](1, w=2),
+    "twice": lambda c: c["Told"](1, x=2),
+    "fields": lambda c: (c["Told"]._fields, c["Bare"].__match_args__, c["Told"].__slots__),
+    "attributes": lambda c: (c["Told"](1).y, c["Told"](4).doubled(), c["Told"](1, z=(1, 2)).length),
+    "a tuple": lambda c: (c["Told"](1) == (1, "why", ()), hash(c["Bare"](1, 2)) == hash((1, 2)), [*c["Bare"](1, 2)]),
+    "assigned": lambda c: setattr(c["Bare"](1, 2), "other", 2),
+    "replaced": lambda c: c["Told"](1)._replace(y="new"),
+    "replaced by what is unknown": lambda c: c["Told"](1)._replace(w="new"),
+    "as a dictionary": lambda c: c["Told"](1)._asdict(),
+    "made": lambda c: c["Bare"]._make([1, 2]),
+    "docstring": lambda c: c["Told"].__doc__,
+    "annotations": lambda c: list(c["Told"].__annotations__),
+    "derived": lambda c: repr(type("Below", (c["Bare"],), {})(1, y=2)),
+    "copied": lambda c: repr(copy.deepcopy(c["Told"](1, "b", (3,)))),
+}
+
+
+@pytest.mark.parametrize("before", [0, 2 * OFTEN])
+@pytest.mark.parametrize("case", TUPLES)
+def test_a_named_tuple_behaves_as_the_standard_library_makes_it(case: str, before: int) -> None:
+    expected, found = (told_of_tuples(TUPLES[case], base, before) for base in (NamedTuple, records.NamedTuple))
+    assert found == expected
+
+
+def test_a_named_tuple_goes_from_one_process_to_another() -> None:
+    assert pickle.loads(pickle.dumps(Pair(1, [2]))) == Pair(1, [2])
+    assert type(pickle.loads(pickle.dumps(Pair(1)))) is Pair

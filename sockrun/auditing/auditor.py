@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from random import Random
-from typing import NamedTuple
 
 from sockrun.auditing.expectations import Mutant, Unreached, expectations
 from sockrun.auditing.matchers import Key
@@ -27,7 +26,7 @@ from sockrun.network.interrupts import Glance
 from sockrun.playing.requirements import unmet
 from sockrun.playing.simulation import Simulation, impossible
 from sockrun.program import Program
-from sockrun.records import dataclass, field
+from sockrun.records import NamedTuple, dataclass, field
 from sockrun.results import Result, Status
 
 BUDGET = 10.0  # seconds for one file

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from sockrun.records import NamedTuple
 
 _TOKEN = re.compile(
     rb"""(?P<code>\\(?:x[0-9a-fA-F]{2}|[0-7]{3}|.))

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from sockrun.program import Block, Include, Instruction, Program, React, Repeat, RoleProgram, instructions_in
-from sockrun.records import replace
+from sockrun.records import NamedTuple, replace
 
 
 class Site(NamedTuple):

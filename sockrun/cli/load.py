@@ -20,7 +20,7 @@ from sockrun.cli.options import AllowedHosts, ClusterAddress, Jobs, Real, Secret
 from sockrun.cli.progress_line import on_a_terminal, write_out
 from sockrun.cli.sparing import SparingCommand
 from sockrun.ending import INTERRUPTED, complain
-from sockrun.records import dataclass, replace
+from sockrun.records import dataclass, field, replace
 
 if TYPE_CHECKING:
     from sockrun.loadtest.data import Data
@@ -265,10 +265,7 @@ class Screen:
 
     wanted: bool
     _drawn: int = 0
-    _looked: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._looked = time.monotonic()
+    _looked: float = field(default_factory=time.monotonic)
 
     def show(self, measure: Callable[[], Figures]) -> None:
         now = time.monotonic()

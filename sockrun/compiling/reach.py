@@ -8,11 +8,11 @@ or never played, so nothing is concluded from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from sockrun.compiling.limits import STEPS, Kind, Limit, obstacle
 from sockrun.compiling.model import HOLE, Step
 from sockrun.diagnostics import Problems
+from sockrun.records import NamedTuple
 
 _CLOSERS: Mapping[str, str] = {
     "close": "closed",

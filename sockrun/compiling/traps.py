@@ -12,13 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import NamedTuple
 
 from sockrun.compiling.compiler import Compilation, CompiledRole
 from sockrun.compiling.delimiters import Never, never_matching
 from sockrun.compiling.model import Role, Step
 from sockrun.compiling.processes import is_awaited
 from sockrun.expressions import literal_text
+from sockrun.records import NamedTuple
 from sockrun.source import Node, Span
 
 _EXAMPLE_PORT = 12321  # what the first examples of the language use, so that a reader has one number to try

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from random import Random
-from typing import Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from sockrun.exploring.decisions import (
     Apart,
@@ -31,7 +31,7 @@ from sockrun.exploring.steering import Steered
 from sockrun.exploring.trials import Stage, Trial
 from sockrun.network.simulated.conditions import How
 from sockrun.program import Faults
-from sockrun.records import dataclass
+from sockrun.records import NamedTuple, dataclass
 
 Label: TypeAlias = Kind | Literal["mixed"]
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from math import inf
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from sockrun.exploring.decisions import KIND_OF, Decisions, Kind, Turn, token
 from sockrun.exploring.demands import broken
@@ -23,7 +23,7 @@ from sockrun.exploring.shrinking import shrunk
 from sockrun.exploring.trials import Stage, Trial, pace
 from sockrun.playing.simulation import impossible
 from sockrun.program import Program
-from sockrun.records import dataclass, field
+from sockrun.records import NamedTuple, dataclass, field
 from sockrun.results import Result, Status, Trace
 
 SHRINKING = 400  # runs at most, and

@@ -11,12 +11,13 @@ attribute of a Python object is ever looked up by a name of the file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sockrun.diagnostics import did_you_mean, quoted
 from sockrun.expressions import operators
 from sockrun.expressions.functions import FUNCTIONS, Function
 from sockrun.expressions.syntax import MAX_DEPTH, Line, parse
+from sockrun.records import NamedTuple
 from sockrun.values import ExpressionError, Scope, Value
 
 if TYPE_CHECKING:

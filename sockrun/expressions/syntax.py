@@ -14,8 +14,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from sockrun.records import NamedTuple
 from sockrun.values import ExpressionError
 
 if TYPE_CHECKING:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from sockrun.compiling.loading import Options, load_scenario
 from sockrun.compiling.swapping import Half, Swaps
 from sockrun.diagnostics import Diagnostic, EnvironmentRefused, in_order
 from sockrun.loadtest.users import ITERATION, USER
 from sockrun.program import Program
-from sockrun.records import dataclass, replace
+from sockrun.records import NamedTuple, dataclass, replace
 from sockrun.session import Selection
 from sockrun.values import Value
 

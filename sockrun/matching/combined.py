@@ -7,7 +7,6 @@ where one alternative after the other is tried on the same bytes, each once all 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
 from sockrun.matching.expectation import (
@@ -19,6 +18,7 @@ from sockrun.matching.expectation import (
     mismatch,
     needs_message,
 )
+from sockrun.records import NamedTuple
 from sockrun.values import Value
 from sockrun.wire.deferred import combine
 

@@ -7,7 +7,7 @@ and hashed as they come, and forgotten, so that memory stays flat.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
 from sockrun.compiling.context import Context
@@ -22,7 +22,7 @@ from sockrun.matching.expectation import (
     needs_message,
     wrong_size,
 )
-from sockrun.records import dataclass
+from sockrun.records import NamedTuple, dataclass
 from sockrun.source import Node
 from sockrun.values import ExpressionError
 from sockrun.wire.contents import MESSAGE_LIMIT

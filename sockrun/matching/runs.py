@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sockrun.matching import pattern_text
 from sockrun.matching.expectation import Buffer
+from sockrun.records import NamedTuple
 from sockrun.values import ExpressionError
 
 if TYPE_CHECKING:

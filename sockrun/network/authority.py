@@ -9,9 +9,10 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sockrun.diagnostics import EnvironmentRefused
+from sockrun.records import NamedTuple
 
 if TYPE_CHECKING:
     import trustme

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from sockrun.commands import Command, Connect, Event, Match, Send, SendPieces
 from sockrun.network.interface import Channel
 from sockrun.network.loop import Task
 from sockrun.playing.scene import Scene
 from sockrun.program import Place, Program, RoleProgram
+from sockrun.records import NamedTuple
 from sockrun.results import Failure, Rounds
 
 

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
 
 from sockrun.network.simulated.conditions import Plain, Ready
 from sockrun.pairing.ledger import Ledger
@@ -31,7 +30,7 @@ from sockrun.program import (
     Repeat,
     RoleProgram,
 )
-from sockrun.records import dataclass, replace
+from sockrun.records import NamedTuple, dataclass, replace
 from sockrun.results import Result
 from sockrun.values import ExpressionError, Payload, Scope, Value
 

@@ -10,14 +10,13 @@ the machine, on the time or on chance is left to `run`; and where it passes, it 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from sockrun.diagnostics import Diagnostic, Problems, in_order
 from sockrun.pairing.trying import SLOWER, Patience, TooMuch, Tried, attempt
 from sockrun.pairing.wording import told
 from sockrun.playing.requirements import unmet
 from sockrun.program import Program
-from sockrun.records import replace
+from sockrun.records import NamedTuple, replace
 from sockrun.results import Failure, Result, Status, Unpaired
 
 PROCESSES = "programs take part that only `run` starts"

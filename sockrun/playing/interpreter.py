@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import NamedTuple, TypeVar, assert_never, final
+from typing import TypeVar, assert_never, final
 
 from sockrun.commands import (
     Await,
@@ -58,6 +58,7 @@ from sockrun.program import (
     TlsSettings,
     Wait,
 )
+from sockrun.records import NamedTuple
 from sockrun.values import ExpressionError, NotYet, Value
 
 Role = Generator[Command, Event, None]

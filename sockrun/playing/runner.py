@@ -7,7 +7,6 @@ as the limit on open files allows. One that needs more than there are is refused
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from sockrun.network import open_files
 from sockrun.network.kernel import Kernel
@@ -16,6 +15,7 @@ from sockrun.playing.opening import Announce
 from sockrun.playing.recorder import Watcher
 from sockrun.playing.scene import Scene
 from sockrun.program import Program
+from sockrun.records import NamedTuple
 from sockrun.results import Result, Status
 
 PARALLEL = 256  # scenarios at the same time: enough to hide pauses, few enough for the usual limit on open files

@@ -16,7 +16,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import yaml
 from yaml.events import (
@@ -31,6 +31,7 @@ from yaml.events import (
 from sockrun.diagnostics import Diagnostic, Invalid, Problems, in_order, quoted
 from sockrun.reading.core_schema import meaning, short_tag
 from sockrun.reading.yaml_errors import Failure, explain
+from sockrun.records import NamedTuple
 from sockrun.source import Node, Scalar, Source, Span
 
 MAX_BYTES = 1024 * 1024

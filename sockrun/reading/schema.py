@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sockrun.diagnostics import MOST, Diagnostic, Invalid
 from sockrun.reading.shapes import Shapes
+from sockrun.records import NamedTuple
 from sockrun.source import Node
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from sockrun.diagnostics import MOST, Diagnostic, did_you_mean, in_order, quoted
 from sockrun.reading.schema import Mistake, Place, Schema, bare_verbs, beside, definition, forms, matcher_forms, verbs
+from sockrun.records import NamedTuple
 from sockrun.source import Node, Span
 
 

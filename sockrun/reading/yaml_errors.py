@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from sockrun.diagnostics import Diagnostic
-from sockrun.records import dataclass
+from sockrun.records import NamedTuple, dataclass
 from sockrun.source import Source, Span
 
 Place: TypeAlias = tuple[int, int]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence, Sized
-from typing import NamedTuple
 
 from sockrun.recording.scalars import is_text
+from sockrun.records import NamedTuple
 
 
 class Span(NamedTuple):

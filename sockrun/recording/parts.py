@@ -6,7 +6,9 @@ Pure. Every part has the bytes of this recording, so that parts put together are
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from sockrun.records import NamedTuple
 
 
 class Literal(NamedTuple):

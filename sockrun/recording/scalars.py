@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from sockrun.records import NamedTuple
 
 WIDTH = 100  # characters of text on a line
 BRIEF = 64  # characters of text that need no line of their own

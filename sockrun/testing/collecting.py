@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import chdir
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -23,6 +23,7 @@ from sockrun.diagnostics import Invalid, visible
 from sockrun.network.turns import turn
 from sockrun.playing.requirements import unmet
 from sockrun.program import Program
+from sockrun.records import NamedTuple
 from sockrun.reporters import terminal
 from sockrun.reporters.style import Style
 from sockrun.testing.plugin import FOLDERS

@@ -12,11 +12,11 @@ bytes come one by one; its verdict does not depend on how they came.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from sockrun.commands import Match, Matcher, Mismatch, Reader
 from sockrun.hexdump import size_text
-from sockrun.records import dataclass, field
+from sockrun.records import NamedTuple, dataclass, field
 from sockrun.values import ExpressionError
 from sockrun.wire.lengths import Length
 

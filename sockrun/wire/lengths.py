@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from sockrun.records import dataclass
+from sockrun.records import NamedTuple, dataclass
 from sockrun.values import ExpressionError
 
 Buffer: TypeAlias = bytes | bytearray

@@ -6,7 +6,8 @@ Pure: values become bytes. Must not live here: which segments a connection has (
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+
+from sockrun.records import NamedTuple
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10  # RFC 9293 section 3.1
 SEGMENT = {4: 65_495, 6: 65_475}  # bytes of a segment at most: an IP packet of 65,535 in all, as on Linux's loopback

@@ -20,7 +20,7 @@ import socket
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 from sockrun.commands import Address
 from sockrun.masking import Mask
@@ -29,6 +29,7 @@ from sockrun.network.capturing.connections import Connection
 from sockrun.network.capturing.hiding import Track
 from sockrun.network.capturing.packets import Host, udp, unreachable
 from sockrun.network.guard import is_loopback
+from sockrun.records import NamedTuple
 
 INVENTED = 61_000  # the first port that no system hands out
 _UNIX = bytes.fromhex("20010db8") + bytes(8)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sockrun.program import Place
-from sockrun.records import dataclass, replace
+from sockrun.records import NamedTuple, dataclass, replace
 from sockrun.results import Rounds, step_text
 
 Kind = Literal[

@@ -7,10 +7,8 @@ has changed bytes, a long payload is not kept) the first send counts that nobody
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from sockrun.commands import Receive
-from sockrun.records import dataclass, field
+from sockrun.records import NamedTuple, dataclass, field
 from sockrun.reporters.pictures.diagram import Row
 from sockrun.values import ExpressionError
 

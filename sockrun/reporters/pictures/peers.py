@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from sockrun.commands import Address, Connect
+from sockrun.records import NamedTuple
 from sockrun.results import Connection, Party, Trace
 
 OUTSIDE = "outside"

@@ -11,9 +11,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from textwrap import wrap
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from sockrun.diagnostics import cells, visible
+from sockrun.records import NamedTuple
 from sockrun.reporters.pictures.diagram import Diagram, Row, Step
 from sockrun.reporters.style import Style
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 from sockrun.commands import (
     Address,
@@ -31,6 +30,7 @@ from sockrun.commands import (
     TimedOut,
 )
 from sockrun.hexdump import brief
+from sockrun.records import NamedTuple
 from sockrun.reporters.pictures.diagram import Diagram, Kind, Lifeline, Row, State, Step, Wait
 from sockrun.reporters.pictures.flows import Datagrams, Stream
 from sockrun.reporters.pictures.peers import OUTSIDE, End, Peers, base
