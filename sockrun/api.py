@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
 from sockrun.commands import Address
 from sockrun.compiling import loading
 from sockrun.compiling.loading import Loaded, Options
-from sockrun.compiling.swapping import Swaps
+from sockrun.compiling.swaps import Swaps
 from sockrun.diagnostics import Diagnostic, Invalid, in_order
 from sockrun.pairing import files as pairing
 from sockrun.playing.runner import PARALLEL

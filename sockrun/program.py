@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Literal, TypeAlias, final
 
 from sockrun.commands import Address, Barrier, Command, Fact, Match, Matcher, Mismatch, Receive
-from sockrun.masking import Mask
 from sockrun.records import dataclass, field
 from sockrun.source import Source, Span
 from sockrun.values import Operand, Payload, Scope, Value
+
+if TYPE_CHECKING:
+    from sockrun.masking import Mask
 
 Protocol: TypeAlias = Literal["tcp", "udp", "unix"]
 Side: TypeAlias = Literal["server", "client", "proxy"]

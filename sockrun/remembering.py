@@ -3,11 +3,13 @@
 These are two small files in a folder of its own, `.sockrun_cache` where the command was given. The one theory: nothing
 depends on them. Each is written whole or not at all; one that cannot be read, or written, is told in one line and is
 otherwise as good as none.
+
+A line of `runs` is `0.012 KEY` or `failed KEY`, in Python's `unicode_escape`: each run reads and writes it, and JSON
+takes longer to load than a small scenario to play.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from math import isfinite
@@ -19,9 +21,10 @@ from sockrun.records import dataclass, field
 from sockrun.reporters.base import Progress, write_whole
 from sockrun.results import EXIT_STATUS, Result, Status, Trace
 
-_FILE = "runs.json"
+_FILE = "runs"
 _SHAPES = "shapes"  # digests, one behind the other
-_VERSION = 1
+_FIRST_LINE = b"sockrun remembers 1"
+_FAILED = "failed"
 _GONE_BAD = frozenset(EXIT_STATUS) - {Status.INTERRUPTED}  # an interrupted one has shown nothing
 
 
@@ -60,23 +63,21 @@ class Memory:
     def load(self) -> Remembered:
         """What is known; nothing, where there is no file, or one that is no such file."""
         try:
-            with open(self._path, encoding="utf-8") as stream:
-                return _read(json.load(stream))
+            with open(self._path, "rb") as stream:
+                return _read(stream.read())
         except FileNotFoundError:
             return Remembered()
         except OSError as error:
             self._useless(f"cannot be read: {error.strerror or error}")
-        except (LookupError, ValueError, TypeError, AttributeError, RecursionError):
+        except ValueError:
             self._useless("is damaged: what it remembered is lost")
         return Remembered()
 
     def save(self, remembered: Remembered) -> None:
-        text = {
-            "version": _VERSION,
-            "durations": {key: round(seconds, 3) for key, seconds in sorted(remembered.durations.items())},
-            "failed": sorted(remembered.failed),
-        }
-        self._write(self._path, json.dumps(text, indent=1) + "\n")
+        timed = (f"{seconds:.3f} {key}" for key, seconds in sorted(remembered.durations.items()))
+        failed = (f"{_FAILED} {key}" for key in sorted(remembered.failed))
+        lines = [_FIRST_LINE, *(line.encode("unicode_escape") for line in (*timed, *failed))]
+        self._write(self._path, b"".join(line + b"\n" for line in lines))
 
     def shapes(self, version: str) -> Shapes:
         """The texts that are known to be right, by this version of sockrun."""
@@ -110,15 +111,23 @@ class Memory:
             self._warn(f"warning: {self._path} {why}")
 
 
-def _read(found: dict[str, object]) -> Remembered:
-    """Raises: LookupError, ValueError, TypeError, AttributeError, where it is no such file."""
-    durations, failed = found["durations"], found["failed"]
-    if found["version"] != _VERSION or not isinstance(durations, dict) or not isinstance(failed, list):
+def _read(data: bytes) -> Remembered:
+    """Raises: ValueError, where it is no such file."""
+    first, *lines = data.splitlines()
+    found = Remembered()
+    if first != _FIRST_LINE:
         raise ValueError
-    seconds = {str(key): float(value) for key, value in durations.items()}
-    if not all(isfinite(value) and value >= 0 for value in seconds.values()):
+    for line in lines:
+        word, space, key = line.decode("unicode_escape").partition(" ")
+        if not space:
+            raise ValueError
+        if word == _FAILED:
+            found.failed.add(key)
+        else:
+            found.durations[key] = float(word)
+    if not all(isfinite(seconds) and seconds >= 0 for seconds in found.durations.values()):
         raise ValueError
-    return Remembered(seconds, {str(key) for key in failed})
+    return found
 
 
 class Rememberer:

@@ -16,7 +16,7 @@ import pytest
 import sockrun
 from sockrun.commands import Address
 from sockrun.compiling.loading import Options, load_text
-from sockrun.compiling.swapping import Swaps
+from sockrun.compiling.swaps import Swaps
 from sockrun.results import Result, Status
 from tests.command_line import COMMAND, CommandLine
 

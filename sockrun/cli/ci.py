@@ -19,7 +19,7 @@ import typer
 
 from sockrun.cli.options import ClusterAddress, Jobs
 from sockrun.ending import INTERRUPTED, complain
-from sockrun.records import dataclass, fields
+from sockrun.records import dataclass
 
 if TYPE_CHECKING:
     from sockrun.choosing import Shard
@@ -77,7 +77,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """The command with an option for each field of `Manners`, in the place of its parameter `manners`."""
     own = inspect.signature(command, eval_str=True)
     hints = get_type_hints(Manners, include_extras=True)
-    names = [field.name for field in fields(Manners)]
+    names = Manners.__match_args__
 
     @wraps(command)
     def ungrouped(**given: object) -> None:
@@ -86,10 +86,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     kept = [one.replace(kind=one.KEYWORD_ONLY) for one in own.parameters.values() if one.name != "manners"]
     added = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-        )
-        for field in fields(Manners)
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(Manners, name), annotation=hints[name])
+        for name in names
     ]
     ungrouped.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
     ungrouped.__annotations__ = {one.name: one.annotation for one in [*kept, *added]}
@@ -146,10 +144,11 @@ def reporters(manners: Manners, memory: Memory | None, stdout_is_taken: bool) ->
     """Those that are no files of their own: they come behind the terminal's."""
     from sockrun.remembering import Rememberer
     from sockrun.reporters.base import STDOUT, Target, open_target
-    from sockrun.reporters.github import ON, GitHub
 
     found: list[Reporter] = []
-    if os.environ.get(ON) == "true" if manners.github is None else manners.github:
+    if os.environ.get("GITHUB_ACTIONS") == "true" if manners.github is None else manners.github:
+        from sockrun.reporters.github import GitHub
+
         # GitHub reads both; a report on standard output must stay alone there.
         target = Target(sys.stderr, "standard error") if stdout_is_taken else open_target(STDOUT)
         found.append(GitHub(target, os.environ))

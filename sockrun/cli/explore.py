@@ -77,7 +77,7 @@ def explore(
     However bytes are cut on their way and whoever goes on first, the verdict must be the same; and no early end of a
     connection may go unnoticed. The first fault is shown with its shortest cause, and the command that plays it again.
     """
-    from sockrun.compiling.swapping import Swaps
+    from sockrun.compiling.swaps import Swaps
     from sockrun.exploring.decisions import KINDS
     from sockrun.exploring.live import FAULTS as LIVE
     from sockrun.exploring.telling import Words

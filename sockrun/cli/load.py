@@ -99,7 +99,7 @@ def load(
     Its clients are played by many users at the same time, again and again, its servers once for all of them (or they
     are real ones, with --real). A user's steps may use ${user} and ${iteration}, numbers from 0. Needs `sockrun[load]`.
     """
-    from sockrun.compiling.swapping import Swaps
+    from sockrun.compiling.swaps import Swaps
     from sockrun.loadtest import latencies
     from sockrun.loadtest.halves import Order
     from sockrun.network.interrupts import interrupts

@@ -92,7 +92,7 @@ def run(
     manners: ci.Manners,
 ) -> None:
     """Play scenarios."""
-    from sockrun.compiling.swapping import Swaps
+    from sockrun.compiling.swaps import Swaps
     from sockrun.playing.runner import PARALLEL
     from sockrun.session import Selection, Settings
 

@@ -15,7 +15,6 @@ from sockrun.compiling.context import Context
 from sockrun.compiling.faulting import faults, weather
 from sockrun.compiling.gaps import may_bind, may_tell
 from sockrun.compiling.model import Named, Role, Scenario, Step
-from sockrun.compiling.processes import compile_processes, is_awaited, with_kept
 from sockrun.compiling.scalars import Literal, converted_if_said, to_bytes, to_port
 from sockrun.compiling.securing import certificates, needs_authority, tls_settings
 from sockrun.compiling.steps import compile_step, compile_steps
@@ -255,6 +254,8 @@ def _processes(
     """The programs that take part, with what their start waits for, and what roles want to know of them."""
     if not scenario.processes:
         return {}
+    from sockrun.compiling.processes import compile_processes, with_kept  # few scenarios have any
+
     given = signals_given(roles)
     compiled = {
         name: replace(one, start_after=_start_facts(tuple(started_after(node.get("start"))), scenario, given))
@@ -287,8 +288,11 @@ def signals_given(compiled: Mapping[str, CompiledRole]) -> dict[str, Span]:
 
 def _fact(named: Named, scenario: Scenario, given: Mapping[str, Span]) -> Fact | None:
     process = scenario.processes.get(named.name)
-    if process is not None and not is_awaited(process):
-        return Fact("ready", named.name)
+    if process is not None:
+        from sockrun.compiling.processes import is_awaited
+
+        if not is_awaited(process):
+            return Fact("ready", named.name)
     if named.name in scenario.names:
         return Fact("ended", named.name)
     return Fact("signal", named.name) if named.name in given else None  # the checks report what is unknown

@@ -10,16 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sockrun.compiling import checks, includes, secrecy, untrusted
 from sockrun.compiling.builder import build
-from sockrun.compiling.compiler import compile_scenario
+from sockrun.compiling.compiler import Compilation, compile_scenario
 from sockrun.compiling.constants import combinations, set_apart
 from sockrun.compiling.context import Context, Room
 from sockrun.compiling.holes import unknown, with_holes
-from sockrun.compiling.swapping import Swaps, swap
+from sockrun.compiling.swaps import Swaps
 from sockrun.diagnostics import Diagnostic, Invalid, Problems, in_order
-from sockrun.masking import Mask, guessed
 from sockrun.program import Program
 from sockrun.reading import document, schema
 from sockrun.reading.shapes import Shapes
@@ -27,6 +27,9 @@ from sockrun.records import dataclass, field, replace
 from sockrun.source import Node, Source, Span
 from sockrun.values import Value
 from sockrun.wire.contents import MESSAGE_LIMIT
+
+if TYPE_CHECKING:
+    from sockrun.masking import Mask
 
 _SUFFIXES = (".yaml", ".yml")
 _FOREIGN = frozenset({"node_modules"})
@@ -123,7 +126,7 @@ def _load(source: Source, pack: Path, options: Options) -> Loaded:
     except Invalid as invalid:  # it is no YAML, or so much is wrong that nothing more is looked for
         loaded = Loaded(source.path, (), invalid.diagnostics)
     if problems.errors:
-        loaded = _discreetly(loaded, guessed(source.text))
+        loaded = _guessing(loaded, source.text)
     return _discreetly(loaded, mask)
 
 
@@ -133,7 +136,13 @@ def _discreetly(loaded: Loaded, mask: Mask | None) -> Loaded:
 
 def _refused(path: str, invalid: Invalid) -> Loaded:
     """Where nobody knows the secrets of a file, since it cannot be read, what looks like one is hidden."""
-    return _discreetly(Loaded(path, (), invalid.diagnostics), guessed(invalid.diagnostics[0].span.source.text))
+    return _guessing(Loaded(path, (), invalid.diagnostics), invalid.diagnostics[0].span.source.text)
+
+
+def _guessing(loaded: Loaded, text: str) -> Loaded:
+    from sockrun.masking import guessed  # start-up
+
+    return _discreetly(loaded, guessed(text))
 
 
 def _loaded(root: Node, pack: Path, options: Options, mask: Mask | None, problems: Problems) -> Loaded:
@@ -174,6 +183,14 @@ def _check_trust(root: Node, options: Options) -> None:
         problems.raise_errors()
 
 
+def _swapped(compilation: Compilation, swaps: Swaps) -> Program:
+    if not swaps.any:
+        return compilation.program
+    from sockrun.compiling.swapping import swap  # start-up
+
+    return swap(compilation, swaps)
+
+
 def _discreet(program: Program, mask: Mask | None) -> Program:
     """The program with its mask, and without secrets in the words that are shown before it plays."""
     if mask is None:
@@ -206,7 +223,7 @@ def _programs(root: Node, pack: Path, options: Options, problems: Problems) -> I
 
             traps.check(compilation)
         secrecy.warn(root, constants, problems)
-        program = swap(compilation, options.swaps)
+        program = _swapped(compilation, options.swaps)
         yield replace(program, untrusted=True) if options.untrusted else program
 
 

@@ -7,13 +7,16 @@ with a file, so that the messages about a file of a wrong shape hide them too.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from sockrun.compiling.constants import fixed
 from sockrun.compiling.scalars import to_bytes
 from sockrun.diagnostics import Invalid, Problems
-from sockrun.masking import MIN, Mask
 from sockrun.source import Node, Span
 from sockrun.values import Value
+
+if TYPE_CHECKING:
+    from sockrun.masking import Mask
 
 
 def mask_of(root: Node, variables: Mapping[str, str], given: Mapping[str, str]) -> Mask | None:
@@ -21,6 +24,8 @@ def mask_of(root: Node, variables: Mapping[str, str], given: Mapping[str, str]) 
     node = root.get("secrets")
     if node is None:
         return None
+    from sockrun.masking import Mask  # few scenarios have any
+
     values = _values(root, variables, given)
     entries = node.mapping or {"secrets": node}
     written = {name: list(_written(entry)) for name, entry in entries.items()}
@@ -36,10 +41,12 @@ def mask_of(root: Node, variables: Mapping[str, str], given: Mapping[str, str]) 
 def warn(root: Node, constants: Mapping[str, Value], problems: Problems) -> None:
     """Warn of values that are too short to be hidden wherever they stand."""
     node = root.get("secrets")
-    for name in node.mapping if node else ():
-        if node and any(
-            isinstance(leaf, bool) or len(to_bytes(leaf)) < MIN for leaf in _leaves(constants.get(name, ()))
-        ):
+    if node is None:
+        return
+    from sockrun.masking import MIN
+
+    for name in node.mapping:
+        if any(isinstance(leaf, bool) or len(to_bytes(leaf)) < MIN for leaf in _leaves(constants.get(name, ()))):
             message = f"the secret {name!r} has less than {MIN} bytes: it is hidden only where it stands alone"
             problems.warning("short-secret", message, node.keys[name], hint="take a longer one")
 

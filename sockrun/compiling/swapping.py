@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from math import inf
-from typing import Literal, TypeAlias
 
 from sockrun.commands import Address, Await, Barrier, Command, Fact, Receive, Tell
 from sockrun.compiling import scalars
@@ -17,45 +16,19 @@ from sockrun.compiling.compiler import Compilation, CompiledRole
 from sockrun.compiling.context import Context
 from sockrun.compiling.sending import to_address
 from sockrun.compiling.steps import Target
+from sockrun.compiling.swaps import Half, Swaps
 from sockrun.diagnostics import Problems, did_you_mean
 from sockrun.expressions import Reference
 from sockrun.program import Block, Make, Place, Program, RoleProgram, Wait, commands_in, instructions_in
-from sockrun.records import dataclass, field, replace
+from sockrun.records import dataclass, replace
 from sockrun.source import Span
 from sockrun.values import Scope
 
 CODE = "swap"
-Half: TypeAlias = Literal["users", "servers"]
-
-
-@dataclass(frozen=True)
-class Swaps:
-    """`real`: server roles that are not played, and where the real ones listen (HOST:PORT, or a path).
-
-    `play`: where it is not empty, the only roles that are played, and where a server of them listens or a client
-    of them connects to; None where the file says it.
-    `half`: under load clients and servers are played apart, the clients as one of many users.
-    """
-
-    real: Mapping[str, str] = field(default_factory=dict)
-    play: Mapping[str, str | None] = field(default_factory=dict)
-    half: Half | None = None
-
-    @property
-    def any(self) -> bool:
-        return bool(self.real or self.play or self.half)
-
-    @property
-    def named(self) -> Iterator[tuple[str, str, str | None]]:
-        """Option, role and address of each."""
-        yield from (("--real", name, text) for name, text in self.real.items())
-        yield from (("--play", name, text) for name, text in self.play.items())
 
 
 def swap(compilation: Compilation, swaps: Swaps) -> Program:
     """The program with the roles that are left. What they lack is reported to the context's problems."""
-    if not swaps.any:
-        return compilation.program
     problems, before = compilation.context.problems, len(compilation.context.problems.errors)
     given = _addresses(compilation, swaps, problems)
     if len(problems.errors) > before:

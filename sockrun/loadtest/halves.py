@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sockrun.compiling.loading import Options, load_scenario
-from sockrun.compiling.swapping import Half, Swaps
+from sockrun.compiling.swaps import Half, Swaps
 from sockrun.diagnostics import Diagnostic, EnvironmentRefused, in_order
 from sockrun.loadtest.users import ITERATION, USER
 from sockrun.program import Program

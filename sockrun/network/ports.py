@@ -8,7 +8,6 @@ name space as the ports have (one for each network namespace); elsewhere a locke
 from __future__ import annotations
 
 import os
-import random
 import socket
 import sys
 from collections.abc import Iterator
@@ -61,6 +60,8 @@ class Ports:
 
 
 def _candidates() -> Iterator[int]:
+    import random  # start-up
+
     low, high = 32768, 60999
     with suppress(OSError, ValueError), open("/proc/sys/net/ipv4/ip_local_port_range") as file:
         low, high = (int(word) for word in file.read().split())

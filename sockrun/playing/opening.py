@@ -83,7 +83,7 @@ def _listener(scene: Scene, cast: Cast, address: Address) -> Listener:
     check_path(scene.program, address, scene.workspace)
     if not role.listen:
         return scene.network.hold(endpoint, address)
-    door = scene.proxies.door(role) if role.side == "proxy" else _Door(scene, cast)
+    door = scene.proxies.door(role) if scene.proxies is not None and role.side == "proxy" else _Door(scene, cast)
     return scene.network.listen(endpoint, address, door, not role.start_after)
 
 

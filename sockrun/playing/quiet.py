@@ -87,7 +87,7 @@ def waiting(scene: Scene) -> Iterator[Waiting]:
 def with_surroundings(verdict: Verdict, scene: Scene) -> Verdict:
     """The verdict, with what all were doing when it was reached, and what had come or been written by then."""
     output = () if scene.company is None else tuple(scene.company.output())
-    verdict = _with_refusals(verdict, scene.proxies.refused)
+    verdict = _with_refusals(verdict, scene.proxies.refused if scene.proxies is not None else {})
     return replace(verdict, waiting=tuple(waiting(scene)), unread=tuple(unread(scene)), output=output)
 
 

@@ -34,6 +34,7 @@ def connect(scene: Scene, task: Task, command: Connect) -> Reply:
     """Connect a client; whoever listens at an address of no role is somebody outside."""
     frame = scene.frames.get(task)
     if frame is None:
+        assert scene.proxies is not None
         return scene.proxies.connect(task, command)
     role = frame.role
     if task.channel is not None:

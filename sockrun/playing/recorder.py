@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from sockrun.commands import Address, Command, Connect, Ended, Event, Match, Send, SendPieces
-from sockrun.masking import Mask
 from sockrun.network.interface import Channel
 from sockrun.network.loop import Loop
 from sockrun.playing.frame import LONG, Entry
 from sockrun.program import Heading, Place
 from sockrun.results import Connection, Rounds, Trace
+
+if TYPE_CHECKING:
+    from sockrun.masking import Mask
 
 Watcher: TypeAlias = Callable[[str, Trace], None]
 

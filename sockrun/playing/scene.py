@@ -18,13 +18,13 @@ from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import PENDING, Channel, Listener, Network, Reply
 from sockrun.network.loop import Task
 from sockrun.playing import lingering, outcome, quiet
+from sockrun.playing.assembling import company_of, proxies_of
 from sockrun.playing.cast import Cast
 from sockrun.playing.frame import Frame, StepFailed
 from sockrun.playing.interpreter import life
 from sockrun.playing.opening import Announce, set_the_stage
 from sockrun.playing.outcome import Verdict
 from sockrun.playing.parting import PARTING, part
-from sockrun.playing.proxying import Proxies
 from sockrun.playing.reaching import connect, target
 from sockrun.playing.recorder import Recorder, Records, Tap, Watcher
 from sockrun.playing.securing import Securing
@@ -36,7 +36,6 @@ from sockrun.results import Failure, Result, Status, Trace, step_text
 from sockrun.values import ExpressionError
 
 if TYPE_CHECKING:
-    from sockrun.playing.company import Company
     from sockrun.playing.surroundings import Surroundings
 
 OUTSIDE_PATIENCE = 0.1  # seconds that an ended role listens for what an outside peer still sends
@@ -83,11 +82,11 @@ class Scene:
         self._recorder = records or Recorder(self.loop, program.id, watcher, program.mask)
         self.record, self.keep = self._recorder.record, self._recorder.keep
         self.connected, self.linked = self._recorder.connected, self._recorder.linked
-        self.company = self._assembled()
+        self.company = company_of(self)
         self.casts = {name: Cast(role) for name, role in program.roles.items()}
         self.frames: dict[Task, Frame] = {}
         self.securing = Securing(self)
-        self.proxies = Proxies(self)
+        self.proxies = proxies_of(self)
         self.polls = 1
         self.outsiders = program.outside or bool(program.processes)  # whether somebody takes part who is no role
         self.closed_world = not self.outsiders  # whether its standing still is worth a look
@@ -118,12 +117,10 @@ class Scene:
         else:
             self._set_up()
 
-    def _assembled(self) -> Company | None:
-        if not self.program.processes:
-            return None
-        from sockrun.playing.company import Company  # few scenarios have any
-
-        return Company(self)
+    @property
+    def _passing(self) -> bool:
+        """Whether something is under way through a proxy."""
+        return self.proxies is not None and self.proxies.busy
 
     def _set_up(self) -> None:
         """Services come first: until they are ready, their own timeouts count."""
@@ -266,7 +263,7 @@ class Scene:
         if self._closing and any(not task.done for task in self.frames):
             return
         sockets = [task for task in self.sockets if task.generator is not None]
-        if self._unfinished > len(sockets) or self._somebody_came() or self.proxies.busy:
+        if self._unfinished > len(sockets) or self._somebody_came() or self._passing:
             return
         self._concluding = True
         for task in sockets:
@@ -290,7 +287,7 @@ class Scene:
 
     def quiet(self) -> None:
         """Nothing is ready for this scenario and nothing comes: it ends, or nobody can go on."""
-        if self.proxies.busy:
+        if self._passing:
             return
         if self._over:
             if not self.outsiders and not any(quiet.may_go_on(task) for task in self.frames if not task.done):
@@ -419,7 +416,8 @@ class Scene:
             self.loop.stop(task)
             if task.channel is not None:
                 task.channel.abandon()
-        self.proxies.close()
+        if self.proxies is not None:
+            self.proxies.close()
         self.loop.stop(self._clock)
         self.loop.forget(self)
         for task in self.starters:

@@ -30,7 +30,6 @@ from yaml.events import (
 
 from sockrun.diagnostics import Diagnostic, Invalid, Problems, in_order, quoted
 from sockrun.reading.core_schema import meaning, short_tag
-from sockrun.reading.yaml_errors import Failure, explain
 from sockrun.records import NamedTuple
 from sockrun.source import Node, Scalar, Source, Span
 
@@ -173,6 +172,8 @@ def _check_characters(source: Source) -> None:
 
 def _explained(source: Source, at: yaml.Mark | None, began: yaml.Mark | None, problem: str) -> Diagnostic:
     place = (at.line, at.column) if at else (0, 0)
+    from sockrun.reading.yaml_errors import Failure, explain  # start-up
+
     return explain(Failure(source, problem, place, (began.line, began.column) if began else None))
 
 

@@ -12,7 +12,6 @@ only accompanies a form is listed under `not`: a mapping that has nothing else i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import islice
@@ -113,6 +112,8 @@ def beside(owner: Schema, form: str) -> Sequence[str]:
 
 @cache
 def _schema() -> Schema:
+    import json  # start-up
+
     schema: Schema = json.loads(text())
     return schema
 

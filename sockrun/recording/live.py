@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias
 
 from sockrun.commands import Address
 from sockrun.compiling.loading import Options, load_text
-from sockrun.compiling.swapping import Swaps
+from sockrun.compiling.swaps import Swaps
 from sockrun.diagnostics import EnvironmentRefused, Invalid
 from sockrun.network.interrupts import Wakeable
 from sockrun.network.kernel import Kernel

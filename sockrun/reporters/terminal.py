@@ -12,9 +12,7 @@ from textwrap import indent
 from typing import Literal, TextIO
 
 from sockrun.diagnostics import Diagnostic, render_all, visible
-from sockrun.reporters import transcript
 from sockrun.reporters.base import Progress, Target
-from sockrun.reporters.failures import explain
 from sockrun.reporters.findings import count
 from sockrun.reporters.style import Style, style_for
 from sockrun.results import Result, Status, Trace
@@ -57,6 +55,8 @@ class Terminal:
         self._write([*invalid(path, diagnostics, self._style), ""])
 
     def trace(self, scenario: str, entry: Trace) -> None:
+        from sockrun.reporters import transcript  # start-up
+
         heading = [] if scenario == self._speaker else [self._style("dim", f"--- {visible(scenario)}")]
         self._speaker = scenario
         self._write([*heading, transcript.line(entry)])
@@ -129,6 +129,9 @@ def in_full(result: Result, style: Style, stream: TextIO | None = None) -> Itera
 
     What happened is a diagram where it fits on `stream`, else a transcript.
     """
+    from sockrun.reporters import transcript  # start-up
+    from sockrun.reporters.failures import explain
+
     yield _headline(result, style)
     for part in explain(result, style):
         yield indent(part, "  ")
@@ -139,6 +142,7 @@ def in_full(result: Result, style: Style, stream: TextIO | None = None) -> Itera
 
 
 def _diagram(result: Result, style: Style, stream: TextIO) -> list[str] | None:
+    from sockrun.reporters import transcript
     from sockrun.reporters.pictures import text
     from sockrun.reporters.pictures.tracing import of_result
 
