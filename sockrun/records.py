@@ -107,13 +107,11 @@ else:
 
     def replace(one, /, **changes):
         """Another one, with these values changed."""
-        for name, (_, value) in one.__record__.items():
-            if _is_given(value):
-                if name not in changes:
-                    changes[name] = getattr(one, name)
-            elif name in changes:
+        known = {name: getattr(one, name) for name in one.__match_args__} | changes
+        if len(known) > len(one.__match_args__):
+            for name in changes.keys() & one.__record__.keys() - set(one.__match_args__):
                 raise ValueError(f"field {name} is declared with init=False, it cannot be specified with replace()")
-        return type(one)(**changes)
+        return type(one)(**known)
 
     # --- making objects ---
 
@@ -144,6 +142,12 @@ else:
             if names is None:
                 prepare()
             left -= 1
+            if left >= 0 and len(given) + len(named) == len(names) and named.keys() == set(names[len(given) :]):
+                for name, value in zip(names, given, strict=False):
+                    _set(self, name, value)
+                for name, value in named.items():
+                    _set(self, name, value)
+                return
             values = known | dict(zip(names, given, strict=False)) | named
             for name in makers.keys() - values.keys():
                 values[name] = makers[name]()
