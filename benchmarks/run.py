@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shutil
 import statistics
 import sys
 import tempfile
@@ -109,9 +110,9 @@ def allow_many_files() -> None:
 
 
 def buildable(chosen: Sequence[Workload], workshop: Workshop) -> list[Workload]:
-    """The workloads with the C programs compiled; without those that this machine has no compiler, or module, for."""
+    """The workloads with the C programs compiled; without those that this machine lacks something for."""
     programs = [program for workload in chosen for program in workload.programs]
-    missing = {program.needs for program in programs if program.needs and find_spec(program.needs) is None}
+    missing = {program.needs for program in programs if program.needs and not is_installed(program.needs)}
     if missing:
         print(f"not installed, and left out: {', '.join(map(str, sorted(missing)))}", file=sys.stderr)
     compiled = any(program.compiled for program in programs) and workshop.build()
@@ -121,6 +122,11 @@ def buildable(chosen: Sequence[Workload], workshop: Workshop) -> list[Workload]:
         replace(workload, programs=tuple(p for p in workload.programs if can_run(p, compiled, missing)))
         for workload in chosen
     ]
+
+
+def is_installed(name: str) -> bool:
+    """A module, or a program."""
+    return find_spec(name) is not None or shutil.which(name) is not None
 
 
 def can_run(program: Program, compiled: bool, missing: Container[str | None]) -> bool:

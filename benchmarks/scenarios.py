@@ -5,9 +5,11 @@ Every server takes an ephemeral port of loopback.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import indent
 
+SIP_CALL = Path(__file__).parent.parent / "scenarios" / "sip_call.yaml"
 PING, PONG = "ping" * 16, "pong" * 16
 ASKS, ANSWERS = (f"send: {PING}", f"expect: {PONG}"), (f"expect: {PING}", f"send: {PONG}")
 
@@ -61,6 +63,14 @@ def bulk(size: int, chunk: int | None = None) -> str:
         f"protocol: tcp\nsteps:\n  - {{expect: {{length: {size}}}, timeout: 2m}}\n",
         f'steps:\n  - {{send: {{times: {size // 16}, of: "0123456789abcdef"}}{cut}, timeout: 2m}}\n',
     )
+
+
+def calls(number: int) -> str:
+    """SIPp's basic call, again and again, by the roles of the scenario that has it."""
+    text = SIP_CALL.read_text(encoding="utf-8")
+    again = f"    steps:\n      - repeat: {number}\n        steps:\n"
+    repeated = re.sub(r"    steps:\n((?: {6}.*\n)+)", lambda found: again + indent(found[1], "    "), text)
+    return f"timeout: 2m\n{repeated}"
 
 
 def steps(number: int) -> str:

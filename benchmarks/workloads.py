@@ -24,17 +24,20 @@ class Size:
     many: int  # connections at once
     pieces: int  # of 64 kB, in one transfer
     files: int
+    calls: int
 
 
-FULL = Size(repeats=7, round_trips=20_000, connections=1_000, rounds=20, many=9_900, pieces=16_384, files=200)
-QUICK = Size(repeats=1, round_trips=200, connections=10, rounds=5, many=20, pieces=16, files=5)
+FULL = Size(
+    repeats=7, round_trips=20_000, connections=1_000, rounds=20, many=9_900, pieces=16_384, files=200, calls=2_000
+)
+QUICK = Size(repeats=1, round_trips=200, connections=10, rounds=5, many=20, pieces=16, files=5, calls=5)
 
 
 @dataclass(frozen=True)
 class Program:
     """`target` is the ratio to the anchor that the program is to keep, for sockrun only.
 
-    `needs` is a module that no part of the project is made with: without it the program is left out.
+    `needs` is a module or a program that no part of the project is made with: without it this one is left out.
     """
 
     name: str
@@ -68,6 +71,7 @@ def workloads(size: Size) -> tuple[Workload, ...]:
         many(size),
         bulk(size),
         files(size),
+        calls(size),
     )
 
 
@@ -80,6 +84,7 @@ def scenario_files(size: Size) -> dict[str, str]:
         "datagrams.yaml": scenarios.datagrams(size.round_trips),
         "connections.yaml": scenarios.exchange(size.connections, size.rounds),
         "many.yaml": scenarios.exchange(size.many, 2),
+        "calls.yaml": scenarios.calls(size.calls),
         "bulk.yaml": scenarios.bulk(size.pieces * 65_536),
     }
 
@@ -92,6 +97,7 @@ def start_up() -> Workload:
         (
             Program("C, blocking", compiled("exchange_blocking", 1, 1), whole_process),
             Program("python -c pass", code("pass"), whole_process),
+            Program("varnishtest", varnishtest("hello.vtc"), whole_process, needs="varnishtest"),
             Program("selectors", script("exchange_selectors", 1, 1), whole_process),
             Program("import typer, yaml", code("import typer, yaml"), whole_process),
             Program("sockrun", sockrun("run", "hello.yaml"), whole_process, target=1.3),
@@ -117,7 +123,7 @@ def round_trips(size: Size) -> Workload:
         "round-trips",
         f"{size.round_trips:,} round trips of 64 bytes on one TCP connection",
         "C, blocking",
-        exchanges(1, size.round_trips, "round-trips.yaml", target=2.0),
+        (*exchanges(1, size.round_trips, "round-trips.yaml", target=2.0), sockperf(size.round_trips, "tcp")),
     )
 
 
@@ -128,6 +134,7 @@ def datagrams(size: Size) -> Workload:
         "C, blocking",
         (
             Program("C, blocking", compiled("datagrams_blocking", size.round_trips), printed),
+            sockperf(size.round_trips, "udp"),
             Program("selectors", script("datagrams_selectors", size.round_trips), printed),
             Program("sockrun", sockrun("run", "datagrams.yaml"), reported, target=2.2),
         ),
@@ -171,7 +178,26 @@ def files(size: Size) -> Workload:
         "selectors, no files",
         (
             Program("selectors, no files", script("waits_selectors", size.files, 0.05), whole_process),
+            Program(
+                "varnishtest, 16 at once",
+                varnishtest("wait.vtc", "-j16", f"-n{size.files}"),
+                whole_process,
+                needs="varnishtest",
+            ),
             Program("sockrun", sockrun("run", "waits"), whole_process, target=3.0),
+        ),
+    )
+
+
+def calls(size: Size) -> Workload:
+    return Workload(
+        "calls",
+        f"{size.calls:,} of SIPp's basic calls over UDP, of 6 messages each",
+        "Python, straight",
+        (
+            Program("Python, straight", script("calls_straight", size.calls), printed),
+            Program("SIPp, 2 processes", script("calls_sipp", size.calls), printed, needs="sipp"),
+            Program("sockrun", sockrun("run", "calls.yaml"), reported, target=2.0),
         ),
     )
 
@@ -188,11 +214,20 @@ def exchanges(connections: int, rounds: int, scenario: str, target: float) -> tu
     )
 
 
+def sockperf(rounds: int, protocol: str) -> Program:
+    """Its ends are two processes, which wake each other."""
+    return Program("sockperf, 2 processes", script("exchange_sockperf", rounds, protocol), printed, needs="sockperf")
+
+
+def varnishtest(name: str, *words: str) -> tuple[str, ...]:
+    return ("varnishtest", "-q", *words, str(PROGRAMS / name))
+
+
 def compiled(name: str, *words: float) -> tuple[str, ...]:
     return (f"./{name}", *map(str, words))
 
 
-def script(name: str, *words: float) -> tuple[str, ...]:
+def script(name: str, *words: float | str) -> tuple[str, ...]:
     return (sys.executable, str(PROGRAMS / f"{name}.py"), *map(str, words))
 
 

@@ -29,6 +29,8 @@ SOCKRUN = Program("sockrun", ("sockrun",), lambda _workshop, _command: 0.0, targ
         "bulk/sockrun",
         "files/selectors, no files",
         "start-up/python -c pass",
+        "calls/Python, straight",
+        "calls/sockrun",
     ],
 )
 def test_a_chosen_program_is_run_and_printed_as_a_row(name: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ BUDGET = Budget(60.0)  # seconds, as the command line has it
 # Each server, and the cause to which the faulty one's failure comes down. Which of several cuts it is may hang on the
 # machine: a program that is slow to be scheduled reads two pieces as one.
 CAUSES = {
-    "lines": r"what client sends in step 1 is cut after byte \d of 6",
+    "lines": r"what client sends in step [13] is cut after byte \d of 6",
     "length_prefix": r"what client sends in step 1 is cut after byte \d of 9",
     "pipelined": r"what client sends in step 1 is cut after byte \d of 10",
     "crlf": "what client sends in step 1 is cut after byte 4 of 5",
