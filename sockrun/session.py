@@ -63,6 +63,11 @@ class Settings:
     tap: Tap = untapped  # who sees what passes the sockets
     choose: Choose | None = None  # among all that are selected, which then are all read before any is played
 
+    @property
+    def reading(self) -> Options:
+        """How its files are read: a run tells only what keeps one from being played."""
+        return replace(self.options, traps=False)
+
 
 class Player(Protocol):
     """What plays scenarios; `door` is the way in for signals."""
@@ -93,7 +98,7 @@ class Session:
         announce: Announce | None = None,
     ) -> None:
         self._settings = settings
-        self._options = replace(settings.options, traps=False)  # a run tells only what keeps a file from being played
+        self._options = settings.reading
         self._interrupts = interrupts
         self._announce = announce
         self.progress = Progress(repeat=settings.repeat, seed=settings.seed)

@@ -88,7 +88,7 @@ class Spread:
             return Work(tuple(files), settings)
         programs: list[Program] = []
         for file in files:
-            loaded = load_scenario(file, settings.options)
+            loaded = load_scenario(file, settings.reading)
             self.progress.read += 1
             if loaded.errors:
                 self._audience.invalid(loaded.path, loaded.errors)
