@@ -214,6 +214,8 @@ def _rendered(part: bytes | Expression, scope: Scope) -> bytes:
     if isinstance(part, bytes):
         return part
     value = part.evaluate(scope)
+    if isinstance(value, bytes):
+        return value
     try:
         return written(value)
     except ExpressionError as error:
