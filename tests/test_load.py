@@ -641,7 +641,7 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_starts(sockrun:
 
 
 def test_an_interruption_tells_the_figures_so_far(sockrun: CommandLine) -> None:
-    """The second user's iteration never ends; the first's have, as the server has heard."""
+    """The sixth iteration never ends; those before it have, as the server has heard."""
     sockrun.write("echo.yaml", ECHO)
     arguments = ["load", "echo.yaml", "--duration", "60s", "--users", "2", "--csv", "load.csv", "--real"]
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -651,9 +651,9 @@ def test_an_interruption_tells_the_figures_so_far(sockrun: CommandLine) -> None:
                 connection, _ = server.accept()
                 with connection, connection.makefile("rwb") as file:
                     file.write(file.readline().strip() + b"!\n")
-            server.accept()[0].close()
-            process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=60)
+            with server.accept()[0]:
+                process.send_signal(signal.SIGINT)
+                out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert re.search(r"unfinished, up to 2 users$", out, re.MULTILINE)
     assert (sockrun.folder / "load.csv").exists()
