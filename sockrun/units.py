@@ -22,7 +22,7 @@ _BYTES = {
 }
 _SHARES = {"%": 0.01, "": 1.0}
 # The exponent is there for numbers: Python writes 0.00001 as 1e-05.
-_FORM = re.compile(r"([0-9]{1,40}(?:\.[0-9]{1,40})?(?:e[-+]?[0-9]{1,2})?)\s*([A-Za-z%]*)(/s)?", re.ASCII)
+_FORM = r"([0-9]{1,40}(?:\.[0-9]{1,40})?(?:e[-+]?[0-9]{1,2})?)\s*([A-Za-z%]*)(/s)?"  # compiled where there is one
 
 
 def seconds(text: str | int | float) -> float:
@@ -58,7 +58,7 @@ def share(text: str | int | float) -> float:
 
 
 def _scaled(text: str | int | float, table: Mapping[str, float], wanted: str, *, a_second: bool = False) -> float:
-    found = _FORM.fullmatch(str(text))
+    found = re.fullmatch(_FORM, str(text), re.ASCII)
     if found is None or found[2] not in table or (found[3] and not a_second):
         raise ValueError(f"{str(text)[:40]!r} is not {wanted}")
     return float(found[1]) * table[found[2]]

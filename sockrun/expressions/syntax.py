@@ -38,15 +38,13 @@ class Line(NamedTuple):
         return self.offset + max(0, bisect_right(self.starts, column) - 1)
 
 
-_TOKEN = re.compile(
-    r"""(?P<prefix>\b[A-Za-z]{1,2})?(?P<quoted>'(?:\\[^\r\n]|[^'\\])*'|"(?:\\[^\r\n]|[^"\\])*")
-      | (?P<open>[(\[{]) | (?P<close>[)\]}]) | (?P<break>[\t\r\n]) | (?P<stray>['"\#])""",
-    re.VERBOSE | re.DOTALL,
-)
+# Compiled, and kept by `re`, when a file has an expression.
+_TOKEN = r"""(?P<prefix>\b[A-Za-z]{1,2})?(?P<quoted>'(?:\\[^\r\n]|[^'\\])*'|"(?:\\[^\r\n]|[^"\\])*")
+      | (?P<open>[(\[{]) | (?P<close>[)\]}]) | (?P<break>[\t\r\n]) | (?P<stray>['"\#])"""
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _PREFIXES = {None, "b", "B", "or", "in", "if"}  # the words are no prefixes, but operators without a space
-_CONTROL = re.compile(r"\\.|[\x00-\x1f]", re.DOTALL)
-_HIGH_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\x[89a-fA-F]")
+_CONTROL = r"\\.|[\x00-\x1f]"
+_HIGH_ESCAPE = r"(?<!\\)(?:\\\\)*\\x[89a-fA-F]"
 
 
 def read(text: str, start: int) -> tuple[Line, int]:
@@ -56,7 +54,7 @@ def read(text: str, start: int) -> tuple[Line, int]:
     """
     cells = list(text[start : start + MAX_LENGTH + 1])
     awaited: list[str] = []
-    for token in _TOKEN.finditer(text, start, start + len(cells)):
+    for token in re.compile(_TOKEN, re.VERBOSE | re.DOTALL).finditer(text, start, start + len(cells)):
         if token["close"] == "}" and not awaited:
             end = token.start()
             return _line(cells[: end - start], start), end
@@ -88,14 +86,14 @@ def _check_token(token: re.Match[str], awaited: list[str]) -> None:
     elif token["quoted"]:
         if token["prefix"] not in _PREFIXES:
             raise ExpressionError(f"'{token['prefix']}' cannot stand before a quote", token.start())
-        if token["prefix"] not in ("b", "B") and _HIGH_ESCAPE.search(token["quoted"]):
+        if token["prefix"] not in ("b", "B") and re.search(_HIGH_ESCAPE, token["quoted"]):
             message = "\\x80 to \\xff in a text are ambiguous: put a b before the quote to mean the byte"
             raise ExpressionError(message, token.start())
 
 
 def _escape_controls(token: re.Match[str], cells: list[str], start: int) -> None:
     """A line break inside quotes (YAML made it of `\\n`) means itself: Python wants it as an escape."""
-    for control in _CONTROL.finditer(token["quoted"]):
+    for control in re.finditer(_CONTROL, token["quoted"], re.DOTALL):
         if len(control[0]) == 1:
             cells[token.start("quoted") + control.start() - start] = f"\\x{ord(control[0]):02x}"
 

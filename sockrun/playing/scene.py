@@ -17,7 +17,7 @@ from sockrun.commands import Await, Barrier, Command, Connect, Done, Fact, Kill,
 from sockrun.diagnostics import EnvironmentRefused
 from sockrun.network.interface import PENDING, Channel, Listener, Network, Reply
 from sockrun.network.loop import Task
-from sockrun.playing import lingering, outcome, quiet
+from sockrun.playing import lingering, outcome
 from sockrun.playing.assembling import company_of, proxies_of
 from sockrun.playing.cast import Cast
 from sockrun.playing.frame import Frame, StepFailed
@@ -289,6 +289,8 @@ class Scene:
         """Nothing is ready for this scenario and nothing comes: it ends, or nobody can go on."""
         if self._passing:
             return
+        from sockrun.playing import quiet  # start-up
+
         if self._over:
             if not self.outsiders and not any(quiet.may_go_on(task) for task in self.frames if not task.done):
                 self._end()
@@ -321,6 +323,8 @@ class Scene:
             self._conclude(outcome.of_error(error, None if task is None else self.frames.get(task)))
 
     def _timed_out(self, task: Task) -> None:
+        from sockrun.playing import quiet
+
         self._fail(quiet.out_of_time(self))
 
     def interrupt(self) -> None:
@@ -365,6 +369,8 @@ class Scene:
         if verdict is outcome.PASSED:
             self._end()
             return
+        from sockrun.playing import quiet
+
         self._verdict = quiet.with_surroundings(verdict, self)
         if self.company is not None:
             self.company.leave()

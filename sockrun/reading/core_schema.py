@@ -20,10 +20,11 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_SURROGATE = "[\ud800-\udfff]"  # seldom looked for, and dear to compile
+# Compiled, and kept by `re`, when they are first looked for: many a file has no number.
+_INTEGER = r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
+_FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+_NOT_FINITE = r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+_SURROGATE = "[\ud800-\udfff]"
 _BASES = {"0o": 8, "0x": 16}
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -41,9 +42,9 @@ def _resolve(text: str) -> Scalar:
         return _WORDS[text]
     if text[0] not in "+-.0123456789":
         return text
-    integer = _INTEGER.fullmatch(text)
-    if integer is None and _FLOAT.fullmatch(text) is None:
-        if _NOT_FINITE.fullmatch(text):
+    integer = re.fullmatch(_INTEGER, text)
+    if integer is None and re.fullmatch(_FLOAT, text) is None:
+        if re.fullmatch(_NOT_FINITE, text):
             raise ValueError(f"{text} is not a number that can be used here")
         return text
     if len(text) > MAX_NUMBER:
