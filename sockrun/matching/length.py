@@ -105,18 +105,23 @@ class _LengthReader:
         self._hash = None if digest is None else _sha256()
 
     def feed(self, buffer: bytearray, end: bool) -> Match | Mismatch | None:
-        del buffer[: self._count(buffer)]
+        if buffer:  # else all was skimmed
+            del buffer[: self._count(buffer)]
         return None if self._left else self._verdict()
 
     def skim(self, data: bytes) -> bytes:
-        return data[self._count(data) :]
+        size = self._count(data)
+        return data[size:] if size < len(data) else b""
 
     def _count(self, data: Buffer) -> int:
         """How many of these bytes it takes."""
-        size = min(len(data), self._left)
+        size = len(data)
+        if size > self._left:
+            size = self._left
+            data = data[:size]
         self._left -= size
         if self._hash is not None:
-            self._hash.update(data if size == len(data) else data[:size])
+            self._hash.update(data)
         return size
 
     def _verdict(self) -> Match | Mismatch:
