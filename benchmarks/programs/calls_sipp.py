@@ -14,7 +14,7 @@ import tempfile
 import time
 
 LISTENS = 0.5  # seconds; SIPp does not say when
-AT_ONCE = "10"  # calls: with more of them SIPp loses datagrams and waits for them
+AT_ONCE = "10"  # calls: of a hundred at a time some failed
 
 
 def main() -> None:
