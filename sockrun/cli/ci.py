@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sockrun.session import Choose
     from sockrun.spreading.pools import Pool
 
+ON_GITHUB = "GITHUB_ACTIONS"  # a variable that is 'true' in every job there
 FOLDER = ".sockrun_cache"  # like pytest's, where the command is given
 Say = Callable[[str], None]
 
@@ -146,7 +147,7 @@ def reporters(manners: Manners, memory: Memory | None, stdout_is_taken: bool) ->
     from sockrun.reporters.base import STDOUT, Target, open_target
 
     found: list[Reporter] = []
-    if os.environ.get("GITHUB_ACTIONS") == "true" if manners.github is None else manners.github:
+    if os.environ.get(ON_GITHUB) == "true" if manners.github is None else manners.github:
         from sockrun.reporters.github import GitHub
 
         # GitHub reads both; a report on standard output must stay alone there.

@@ -20,7 +20,6 @@ from sockrun.reporters.terminal import summary
 from sockrun.results import EXIT_STATUS, Result, Status, Trace
 from sockrun.source import Span
 
-ON = "GITHUB_ACTIONS"  # 'true' in every job
 ROWS = 200  # of the summary: GitHub takes a megabyte
 _LONGEST = 300  # of a reason in the summary
 
